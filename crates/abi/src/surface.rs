@@ -1,0 +1,90 @@
+//! The boundary as core Wasm sees it: names and flat types, to check a published module against.
+
+use resident_witty::{CoreType, Signature, WitLift, WitLower, WitType};
+
+use crate::{
+    ContractHost, EntryPoint, HostFunction, HostFunctionVisitor,
+    entry_points::{EntryPointVisitor, visit_entry_points},
+    visit_contract_host,
+};
+
+/// The name by which a contract exports its memory.
+pub const MEMORY_EXPORT: &str = "memory";
+
+/// The name by which a contract exports its allocator:
+/// `(old address, old size, alignment, new size) -> address`.
+pub const REALLOC_EXPORT: &str = "cabi_realloc";
+
+/// One function of the boundary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundaryFunction {
+    /// The interface, which for an import is the module's name.
+    pub interface: String,
+    /// The function's own name.
+    pub name: String,
+    /// The function's core signature.
+    pub signature: Signature,
+    /// Its parameters and its result as WIT text.
+    pub shape: String,
+}
+
+/// Everything that a contract may import, and all that it must export.
+#[derive(Clone, Debug)]
+pub struct ContractSurface {
+    /// The host functions. A contract may leave out what it does not use.
+    pub imports: Vec<BoundaryFunction>,
+    /// The entry points. A contract must have them all.
+    pub exports: Vec<BoundaryFunction>,
+}
+
+impl ContractSurface {
+    /// Collects the surface from the lists. `H` only names the host's type; it is not called.
+    pub fn collect<H: ContractHost>() -> Self {
+        let mut imports = Imports(Vec::new());
+        visit_contract_host::<H>(&mut imports);
+        let mut exports = Exports(Vec::new());
+        visit_entry_points(&mut exports);
+        ContractSurface { imports: imports.0, exports: exports.0 }
+    }
+}
+
+/// The flat types of the allocator's parameters; its result is one more `i32`.
+pub const REALLOC_PARAMETERS: [CoreType; 4] = [CoreType::I32; 4];
+
+struct Imports(Vec<BoundaryFunction>);
+
+impl<H: ContractHost> HostFunctionVisitor<H> for Imports {
+    fn visit<P, R>(
+        &mut self,
+        interface: &'static str,
+        name: &'static str,
+        _: HostFunction<H, P, R>,
+    ) where
+        P: WitLift + 'static,
+        R: WitLower + 'static,
+    {
+        self.0.push(BoundaryFunction {
+            interface: interface.to_owned(),
+            name: name.to_owned(),
+            signature: Signature::import::<P, R>(),
+            shape: shape::<P, R>(),
+        });
+    }
+}
+
+struct Exports(Vec<BoundaryFunction>);
+
+impl EntryPointVisitor for Exports {
+    fn visit<E: EntryPoint>(&mut self) {
+        self.0.push(BoundaryFunction {
+            interface: crate::entry_points::CONTRACT_ENTRY_POINTS.to_owned(),
+            name: E::NAME.to_owned(),
+            signature: Signature::export::<E::Parameters, E::Results>(),
+            shape: shape::<E::Parameters, E::Results>(),
+        });
+    }
+}
+
+fn shape<P: WitType, R: WitType>() -> String {
+    format!("{} -> {}", P::shape(), R::shape())
+}

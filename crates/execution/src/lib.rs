@@ -1,0 +1,1 @@
+//! UserContract, sessions, host functions, resources: apply one action to state.

@@ -1,0 +1,1 @@
+//! Keep chains, deliver between them, serve clients, validate; the resident command.

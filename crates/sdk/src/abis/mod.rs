@@ -1,0 +1,3 @@
+//! ABIs that several applications share.
+
+pub mod fungible;

@@ -1,0 +1,55 @@
+//! The one place that chooses between a real host and a mock.
+//!
+//! Both choices define `Host` with [`HostCalls`], `KeyValueStore` with the views' `Store`, and `prepare_diagnostics`.
+
+use crate::base_types::{
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp,
+};
+
+#[cfg(target_arch = "wasm32")]
+mod guest;
+#[cfg(target_arch = "wasm32")]
+pub use guest::{KeyValueStore, bindings};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use guest::{Host, prepare_diagnostics};
+
+#[cfg(not(target_arch = "wasm32"))]
+mod mock;
+#[cfg(not(target_arch = "wasm32"))]
+pub use mock::KeyValueStore;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use mock::{Host, prepare_diagnostics};
+
+/// What a contract can ask its host, except for storage.
+pub(crate) trait HostCalls {
+    fn key_value_store(&self) -> KeyValueStore;
+    /// The JSON of the application's parameters.
+    fn application_parameters(&self) -> Vec<u8>;
+    fn application_id(&self) -> ApplicationId;
+    fn application_creator_chain_id(&self) -> ChainId;
+    fn chain_id(&self) -> ChainId;
+    fn block_height(&self) -> BlockHeight;
+    fn system_time(&self) -> Timestamp;
+    fn authenticated_owner(&self) -> Option<AccountOwner>;
+    fn authenticated_caller_id(&self) -> Option<ApplicationId>;
+    fn message_is_bouncing(&self) -> Option<bool>;
+    fn message_origin_chain_id(&self) -> Option<ChainId>;
+    fn message_origin_timestamp(&self) -> Option<Timestamp>;
+    fn send_message(&self, message: Outgoing);
+    fn transfer(&self, source: AccountOwner, destination: Account, amount: Amount);
+    fn chain_balance(&self) -> Amount;
+    fn owner_balance(&self, owner: AccountOwner) -> Amount;
+    fn call_application(&self, authenticated: bool, callee: ApplicationId, argument: Vec<u8>) -> Vec<u8>;
+    fn assert_before(&self, timestamp: Timestamp);
+    fn remaining_fuel(&self) -> u64;
+}
+
+/// An encoded message and how to send it.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(any(target_arch = "wasm32", feature = "test")), expect(dead_code, reason = "only tests look at it"))]
+pub(crate) struct Outgoing {
+    pub(crate) destination: ChainId,
+    pub(crate) authenticated: bool,
+    pub(crate) tracked: bool,
+    pub(crate) message: Vec<u8>,
+}

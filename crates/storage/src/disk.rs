@@ -1,0 +1,164 @@
+//! A store on a local disk.
+//!
+//! One folder holds one file, [`FILE_NAME`], a redb database with two tables: the records, and a
+//! format version. Nothing else is in the folder. A commit is one redb transaction with an fsync; a
+//! process that is killed leaves the state after some whole number of transactions, and opening the
+//! file repairs it without help.
+//!
+//! Writes of all callers go to one thread, which puts everything that waits into one transaction:
+//! chains that finish a block together share one fsync. Reads run on the caller's thread against
+//! the last commit and never wait for a writer.
+
+mod open;
+mod writer;
+
+use std::{ops::Bound, path::Path, sync::Arc};
+
+use futures::future::ready;
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+
+pub use open::OpenError;
+use writer::Writer;
+
+use crate::{
+    batch::Batch,
+    page::{Page, fill_page},
+    store::{KeyValueStore, StoreError, StoreFuture},
+};
+
+/// The layout of the records that this version of the crate reads and writes. Opening a folder of
+/// any other version is refused and changes nothing.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The database's name inside its folder.
+const FILE_NAME: &str = "resident.redb";
+
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// A store in one file on a local disk; see the module's source for its layout. Share it as
+/// `Arc<DiskStore>`. Dropping it finishes the queued writes and stops the writer thread.
+pub struct DiskStore {
+    database: Arc<Database>,
+    writer: Writer,
+}
+
+impl DiskStore {
+    /// Opens the store in a folder, which is made if it does not exist.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let database = Arc::new(open::open(folder.as_ref())?);
+        let writer = Writer::start(database.clone())
+            .map_err(|source| OpenError::NoThread { folder: folder.as_ref().to_owned(), source })?;
+        Ok(Self { database, writer })
+    }
+
+    /// Number of transactions that the writer has committed since the store was opened. Several
+    /// batches may share one.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    fn records(&self) -> Result<Records, StoreError> {
+        let transaction = self.database.begin_read().map_err(failure)?;
+        transaction.open_table(RECORDS).map_err(failure)
+    }
+
+    fn read_now(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.records()?, key)
+    }
+
+    fn read_many_now(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let records = self.records()?;
+        keys.iter().map(|key| get(&records, key)).collect()
+    }
+
+    /// `entry` copies what the caller wants of a key and its value.
+    fn scan_now<T>(
+        &self,
+        range: ScanRange<'_>,
+        entry: impl Fn(&[u8], &[u8]) -> T,
+        size_bytes: impl Fn(&T) -> usize,
+    ) -> Result<Page<T>, StoreError> {
+        let records = self.records()?;
+        let start = match range.start_after {
+            Some(after) if after >= range.prefix => Bound::Excluded(after),
+            _ => Bound::Included(range.prefix),
+        };
+        let entries = records
+            .range::<&[u8]>((start, Bound::Unbounded))
+            .map_err(failure)?
+            .map(|found| {
+                let (key, value) = found.map_err(failure)?;
+                let in_range = key.value().starts_with(range.prefix);
+                Ok(in_range.then(|| entry(key.value(), value.value())))
+            })
+            .map_while(Result::transpose);
+        fill_page(entries, range.limit, size_bytes)
+    }
+}
+
+impl KeyValueStore for DiskStore {
+    fn read<'a>(&'a self, key: &'a [u8]) -> StoreFuture<'a, Option<Vec<u8>>> {
+        Box::pin(ready(self.read_now(key)))
+    }
+
+    fn read_many(&self, keys: Vec<Vec<u8>>) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        Box::pin(ready(self.read_many_now(&keys)))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        start_after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page<(Vec<u8>, Vec<u8>)>> {
+        let range = ScanRange { prefix, start_after, limit };
+        let page = self.scan_now(
+            range,
+            |key, value| (key.to_vec(), value.to_vec()),
+            |(key, value)| key.len() + value.len(),
+        );
+        Box::pin(ready(page))
+    }
+
+    fn scan_keys<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        start_after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page<Vec<u8>>> {
+        let range = ScanRange { prefix, start_after, limit };
+        Box::pin(ready(self.scan_now(range, |key, _| key.to_vec(), Vec::len)))
+    }
+
+    fn write(&self, batch: Batch) -> StoreFuture<'_, ()> {
+        Box::pin(self.writer.write(batch))
+    }
+}
+
+impl std::fmt::Debug for DiskStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DiskStore").finish_non_exhaustive()
+    }
+}
+
+type Records = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+#[derive(Clone, Copy)]
+struct ScanRange<'a> {
+    prefix: &'a [u8],
+    start_after: Option<&'a [u8]>,
+    limit: usize,
+}
+
+fn get(records: &Records, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let value = records.get(key).map_err(failure)?;
+    Ok(value.map(|value| value.value().to_vec()))
+}
+
+fn failure(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(reason) => StoreError::Damaged { reason },
+        redb::Error::DatabaseClosed => StoreError::Closed,
+        other => StoreError::Failed(Arc::new(other)),
+    }
+}

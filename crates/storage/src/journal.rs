@@ -1,0 +1,307 @@
+//! The state of one partition during one block.
+//!
+//! Three parts: [`ReadCache`] is the committed state as far as the block has seen it, and only
+//! grows; [`PendingWrites`] is what the block changed on top, with an undo log; [`SetHash`] is the
+//! hash of the committed state, which a block's net changes carry forward.
+//!
+//! What the store holds for a partition, all keys starting with the partition's own bytes:
+//!
+//! | next byte | then | value |
+//! |---|---|---|
+//! | 0 | – | accumulator of the state hash, 2048 bytes; absent while the state is empty |
+//! | 1 | key | a value of [`Namespace::System`] |
+//! | 2 | application (32 bytes), key | a value of [`Namespace::Application`] |
+//! | 128–255 | key | records of the node itself, see [`partition_key`]; neither hashed nor journaled |
+//!
+//! Only one journal at a time may be between [`open`](Journal::open) and the write of its batch for
+//! one partition. No partition may be the beginning of another one's bytes.
+
+mod cache;
+mod error;
+mod keys;
+mod merge;
+mod pending;
+mod set_hash;
+mod wait;
+
+use std::sync::Arc;
+
+use resident_base::CryptoHash;
+
+pub use cache::Statistics;
+pub use error::{JournalError, LimitExceeded, MAX_SCAN_BYTES, SCAN_ENTRY_OVERHEAD_BYTES};
+pub use keys::{LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES, Namespace, partition_key};
+pub use pending::Mark;
+
+use cache::ReadCache;
+use keys::{accumulator_key, check_key, check_partition, state_key, stored_key};
+use merge::merge;
+use pending::PendingWrites;
+use set_hash::{SetHash, element_digest};
+
+use crate::{
+    batch::Batch,
+    store::{KeyValueStore, MAX_VALUE_BYTES},
+};
+
+/// A value of the state, cheap to clone.
+pub type Value = Arc<[u8]>;
+
+/// State of one partition, for one block, on that block's own thread.
+///
+/// Reads see the committed state below the block's own writes. Whatever was read once, also that
+/// something is absent, never goes to the store again. Rolling back keeps this cache, since it
+/// describes committed state, and undoes writes only.
+pub struct Journal {
+    cache: ReadCache,
+    pending: PendingWrites,
+    committed_hash: SetHash,
+}
+
+/// What a block leaves to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The net changes against the committed state, in key order, then the accumulator of the state
+    /// hash. The same changes give the same batch, whatever the order of the writes. Node-local
+    /// records may be added to it.
+    pub batch: Batch,
+    /// Hash of the whole content of the partition after this batch.
+    pub state_hash: CryptoHash,
+    /// Number of keys whose value differs from before the block.
+    pub changes: usize,
+    /// Bytes of keys (without the partition) and new values among those changes.
+    pub changed_bytes: usize,
+}
+
+impl Journal {
+    /// Starts a block on a partition's committed state.
+    ///
+    /// `partition` stands in front of every stored key; see the rules at the top of the module's
+    /// source: of fixed length, or at least never the beginning of another partition.
+    pub fn open(
+        store: Arc<dyn KeyValueStore>,
+        partition: impl Into<Vec<u8>>,
+    ) -> Result<Self, JournalError> {
+        let partition = partition.into();
+        check_partition(&partition)?;
+        let accumulator = wait::wait(store.read(&accumulator_key(&partition)))?;
+        let committed_hash = SetHash::decode(accumulator.as_deref())
+            .map_err(|bytes| JournalError::DamagedAccumulator { bytes })?;
+        let cache = ReadCache::new(store, partition);
+        Ok(Self { cache, pending: PendingWrites::default(), committed_hash })
+    }
+
+    /// The value of a key, or `None` if it is absent.
+    pub fn read(&mut self, namespace: Namespace, key: &[u8]) -> Result<Option<Value>, JournalError> {
+        let key = checked_key(namespace, key)?;
+        match self.pending.get(&key) {
+            Some(written) => Ok(written.cloned()),
+            None => Ok(self.cache.value(&key)?),
+        }
+    }
+
+    /// The values of several keys, in their order, asking the store at most once.
+    pub fn read_many(
+        &mut self,
+        namespace: Namespace,
+        keys: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Option<Value>>, JournalError> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| checked_key(namespace, key.as_ref()))
+            .collect::<Result<_, _>>()?;
+        let unwritten = keys.iter().filter(|key| self.pending.get(key).is_none());
+        self.cache.load(unwritten.map(Vec::as_slice))?;
+        let current = |key| match self.pending.get(key) {
+            Some(written) => written.cloned(),
+            None => self.cache.loaded(key).cloned(),
+        };
+        Ok(keys.iter().map(|key| current(key.as_slice())).collect())
+    }
+
+    /// Whether a key has a value, which may be empty.
+    pub fn contains(&mut self, namespace: Namespace, key: &[u8]) -> Result<bool, JournalError> {
+        let key = checked_key(namespace, key)?;
+        match self.pending.get(&key) {
+            Some(written) => Ok(written.is_some()),
+            None => Ok(self.cache.contains(&key)?),
+        }
+    }
+
+    /// Every key that starts with `prefix`, in key order, without the prefix.
+    pub fn find_keys(
+        &mut self,
+        namespace: Namespace,
+        prefix: &[u8],
+    ) -> Result<Vec<Vec<u8>>, JournalError> {
+        let prefix = checked_key(namespace, prefix)?;
+        self.cache.know_keys(&prefix)?;
+        let mut size = error::ScanSize::default();
+        merge(self.cache.present(&prefix), self.pending.range(&prefix))
+            .map(|(key, _)| {
+                size.add(key, 0)?;
+                Ok(key[prefix.len()..].to_vec())
+            })
+            .collect()
+    }
+
+    /// As [`find_keys`](Self::find_keys), with the values.
+    pub fn find_key_values(
+        &mut self,
+        namespace: Namespace,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Value)>, JournalError> {
+        let prefix = checked_key(namespace, prefix)?;
+        self.cache.know_values(&prefix)?;
+        let mut size = error::ScanSize::default();
+        merge(self.cache.present(&prefix), self.pending.range(&prefix))
+            .map(|(key, value)| {
+                let value = value.expect("`know_values` has loaded every value under the prefix");
+                size.add(key, value.len())?;
+                Ok((key[prefix.len()..].to_vec(), value.clone()))
+            })
+            .collect()
+    }
+
+    /// Sets a key's value.
+    pub fn put(
+        &mut self,
+        namespace: Namespace,
+        key: &[u8],
+        value: impl Into<Value>,
+    ) -> Result<(), JournalError> {
+        let (key, value) = (checked_key(namespace, key)?, value.into());
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(LimitExceeded::Value { bytes: value.len() }.into());
+        }
+        self.pending.set(key, Some(value));
+        Ok(())
+    }
+
+    /// Removes a key; one that is absent stays absent.
+    pub fn delete(&mut self, namespace: Namespace, key: &[u8]) -> Result<(), JournalError> {
+        self.pending.set(checked_key(namespace, key)?, None);
+        Ok(())
+    }
+
+    /// Removes every key that starts with `prefix` and returns how many there were. The keys are
+    /// looked up, so this costs as much as finding them and has the same limit.
+    pub fn delete_prefix(
+        &mut self,
+        namespace: Namespace,
+        prefix: &[u8],
+    ) -> Result<usize, JournalError> {
+        let found = self.find_keys(namespace, prefix)?;
+        for rest in &found {
+            let key = state_key(namespace, &[prefix, rest].concat());
+            self.pending.set(key, None);
+        }
+        Ok(found.len())
+    }
+
+    /// Remembers this point, to be returned to by [`roll_back`](Self::roll_back). Marks nest. As long
+    /// as no mark is in force, writes keep no undo log.
+    pub fn mark(&mut self) -> Mark {
+        self.pending.mark()
+    }
+
+    /// Undoes every write since `mark`. The mark stays in force and may be returned to again; marks
+    /// set after it are gone. The work is proportional to the keys changed since.
+    ///
+    /// A mark that is gone is a mistake of the caller, answered by [`JournalError::StaleMark`]
+    /// without changing anything.
+    pub fn roll_back(&mut self, mark: Mark) -> Result<(), JournalError> {
+        self.pending.roll_back(mark)
+    }
+
+    /// Forgets `mark` and those set after it, and keeps the writes.
+    pub fn release(&mut self, mark: Mark) -> Result<(), JournalError> {
+        self.pending.release(mark)
+    }
+
+    /// Hash of the content as it is now, with the block's writes. Depends on the content only. The
+    /// work is proportional to the number of keys the block changed.
+    pub fn state_hash(&mut self) -> Result<CryptoHash, JournalError> {
+        self.load_replaced()?;
+        Ok(self.hash_with(self.net_changes()).state_hash())
+    }
+
+    /// Ends the block. Write the batch before opening the partition's next journal.
+    pub fn finish(mut self) -> Result<Finished, JournalError> {
+        self.load_replaced()?;
+        let hash = self.hash_with(self.net_changes());
+        let mut finished = Finished {
+            batch: Batch::new(),
+            state_hash: hash.state_hash(),
+            changes: 0,
+            changed_bytes: 0,
+        };
+        for change in self.net_changes() {
+            finished.add(self.cache.partition(), &change);
+        }
+        if hash != self.committed_hash {
+            let key = accumulator_key(self.cache.partition());
+            match hash.encode() {
+                Some(accumulator) => finished.batch.put(key, accumulator),
+                None => finished.batch.delete(key),
+            }
+        }
+        Ok(finished)
+    }
+
+    /// How often the block had to ask the store so far.
+    pub fn statistics(&self) -> Statistics {
+        self.cache.statistics()
+    }
+
+    /// The hash covers old values too: those that the block replaced without reading them.
+    fn load_replaced(&mut self) -> Result<(), JournalError> {
+        let Self { cache, pending, .. } = self;
+        Ok(cache.load(pending.iter().map(|(key, _)| key))?)
+    }
+
+    fn net_changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.pending
+            .iter()
+            .map(|(key, new)| Change { key, old: self.cache.loaded(key), new })
+            .filter(|change| change.old != change.new)
+    }
+
+    fn hash_with<'a>(&self, changes: impl Iterator<Item = Change<'a>>) -> SetHash {
+        let mut hash = self.committed_hash.clone();
+        let mut scratch = Vec::new();
+        for Change { key, old, new } in changes {
+            if let Some(old) = old {
+                hash.remove(&element_digest(key, old, &mut scratch));
+            }
+            if let Some(new) = new {
+                hash.add(&element_digest(key, new, &mut scratch));
+            }
+        }
+        hash
+    }
+}
+
+impl Finished {
+    fn add(&mut self, partition: &[u8], change: &Change<'_>) {
+        let key = stored_key(partition, change.key);
+        self.changes += 1;
+        self.changed_bytes += change.key.len() + change.new.map_or(0, |value| value.len());
+        match change.new {
+            Some(value) => self.batch.put(key, value.to_vec()),
+            None => self.batch.delete(key),
+        }
+    }
+}
+
+/// A key whose value differs from the committed one.
+struct Change<'a> {
+    key: &'a [u8],
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
+}
+
+fn checked_key(namespace: Namespace, key: &[u8]) -> Result<Vec<u8>, LimitExceeded> {
+    check_key(key)?;
+    Ok(state_key(namespace, key))
+}

@@ -1,0 +1,9 @@
+//! Scenarios over both stores and the journal.
+
+mod common;
+mod crash;
+mod disk;
+mod journal;
+mod journal_cache;
+mod journal_model;
+mod stores;

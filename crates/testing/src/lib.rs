@@ -1,0 +1,1 @@
+//! In-process chains for applications' tests and for the workspace's own suite.

@@ -1,0 +1,135 @@
+//! Crossing the boundary, in both directions, the same for every engine.
+//!
+//! An engine implements [`Guest`]; this module lifts, lowers, carries the meters and classifies.
+
+use std::sync::OnceLock;
+
+use resident_abi::{
+    EntryPoint, HostFunction,
+    entry_points::{ContractEntryPoint, EntryPointVisitor, visit_entry_points},
+};
+use resident_witty::{
+    FlatBuffer, GuestAllocator, GuestMemory, Signature, WitLift, WitLower, lift_params, lift_results,
+    lower_params, lower_results,
+};
+
+use crate::{CallError, Entered, GuestFailure, Host, Meters};
+
+/// An instance that can be run, or is running and has called its host.
+pub(crate) trait Guest<H: Host>:
+    GuestMemory + GuestAllocator<Error = CallError<H::Error>>
+{
+    /// The host's place. Empty only while nothing runs.
+    fn host(&mut self) -> &mut Option<H>;
+    /// The meters as they stand in the instance.
+    fn meters(&mut self) -> Meters;
+    /// Sets the meters in the instance.
+    fn set_meters(&mut self, meters: Meters);
+    /// Runs the start function, if the module has one that did not run yet.
+    fn start(&mut self) -> Result<(), CallError<H::Error>>;
+    /// Calls an entry point with flat parameters; gives the flat result, if there is one.
+    fn call(
+        &mut self,
+        entry: ContractEntryPoint,
+        flats: &[u64],
+    ) -> Result<Option<u64>, CallError<H::Error>>;
+    /// Lets the guest free the result of an entry point.
+    fn post_return(
+        &mut self,
+        entry: ContractEntryPoint,
+        flat: Option<u64>,
+    ) -> Result<(), CallError<H::Error>>;
+}
+
+/// Runs a host function that the guest called with these flat parameters.
+///
+/// `return_pointer` is where an indirect result goes. A direct result is returned.
+pub(crate) fn call_host<H, G, P, R>(
+    guest: &mut G,
+    function: HostFunction<H, P, R>,
+    flats: &[u64],
+    return_pointer: Option<u32>,
+) -> Result<FlatBuffer, CallError<H::Error>>
+where
+    H: Host,
+    G: Guest<H>,
+    P: WitLift,
+    R: WitLower,
+{
+    let parameters = lift_params::<P, G>(guest, flats)?;
+    let meters = guest.meters();
+    let host = guest.host().as_mut().expect("a running guest has a host");
+    host.set_meters(meters);
+    let result = function(host, parameters).map_err(CallError::Host);
+    let meters = host.meters();
+    guest.set_meters(meters);
+    lower_results(guest, &result?, return_pointer)
+}
+
+/// Enters the guest at `E`, lending it the host.
+pub(crate) fn enter<E, H, G>(guest: &mut G, host: H, parameters: &E::Parameters) -> Entered<H, E::Results>
+where
+    E: EntryPoint,
+    H: Host,
+    G: Guest<H>,
+{
+    guest.set_meters(host.meters());
+    *guest.host() = Some(host);
+    let result = run::<E, H, G>(guest, parameters);
+    let meters = guest.meters();
+    let mut host = guest.host().take().expect("the host stays until the guest is left");
+    host.set_meters(meters);
+    Entered { host, result }
+}
+
+fn run<E, H, G>(guest: &mut G, parameters: &E::Parameters) -> Result<E::Results, CallError<H::Error>>
+where
+    E: EntryPoint,
+    H: Host,
+    G: Guest<H>,
+{
+    guest.start()?;
+    let flats = lower_params(guest, parameters)?;
+    let flat = guest.call(E::INDEX, &flats)?;
+    let results = lift_results::<E::Results, G>(guest, flat.as_slice())?;
+    guest.post_return(E::INDEX, flat)?;
+    Ok(results)
+}
+
+/// Takes the pointer for an indirect result off the flat parameters of a host function.
+pub(crate) fn split_return_pointer<'a>(
+    signature: &Signature,
+    flats: &'a [u64],
+) -> (&'a [u64], Option<u32>) {
+    match flats.split_last() {
+        Some((pointer, flats)) if signature.indirect_results => (flats, Some(*pointer as u32)),
+        _ => (flats, None),
+    }
+}
+
+/// The core signatures of the entry points, in the order of [`ContractEntryPoint::ALL`].
+pub(crate) fn entry_signatures() -> &'static [Signature] {
+    struct Signatures(Vec<Signature>);
+    impl EntryPointVisitor for Signatures {
+        fn visit<E: EntryPoint>(&mut self) {
+            self.0.push(Signature::export::<E::Parameters, E::Results>());
+        }
+    }
+    static SIGNATURES: OnceLock<Vec<Signature>> = OnceLock::new();
+    SIGNATURES.get_or_init(|| {
+        let mut signatures = Signatures(Vec::new());
+        visit_entry_points(&mut signatures);
+        signatures.0
+    })
+}
+
+/// Tells what a trap was. A meter below zero explains it, whatever instruction was used to stop.
+pub(crate) fn explain_trap(meters: Meters, otherwise: GuestFailure) -> GuestFailure {
+    if meters.fuel < 0 {
+        GuestFailure::OutOfFuel
+    } else if meters.stack < 0 {
+        GuestFailure::StackExhausted
+    } else {
+        otherwise
+    }
+}

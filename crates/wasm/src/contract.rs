@@ -1,0 +1,88 @@
+//! Preparing a contract: what `prepare` has to be told about the boundary comes from `abi`.
+
+use resident_abi::{ContractHost, ContractSurface, REALLOC_EXPORT, surface::REALLOC_PARAMETERS};
+use resident_base::CryptoHash;
+use resident_witty::{CoreType, Signature};
+
+use crate::prepare::{
+    AbiExport, AbiImport, AbiSurface, PrepareError, PreparedModule, ValueType, prepare,
+};
+
+/// Prepares a contract's module against the boundary that `resident-abi` lists.
+///
+/// `H` only names a host's type; nothing is called.
+///
+/// # Errors
+/// If the module is refused; the error says where and why.
+pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
+    let surface = ContractSurface::collect::<H>();
+    let functions = surface.imports.iter().map(|function| types(&function.signature));
+    let import_types: Vec<_> = functions.collect();
+    let imports: Vec<_> = surface
+        .imports
+        .iter()
+        .zip(&import_types)
+        .map(|(function, (params, results))| AbiImport {
+            module: &function.interface,
+            name: &function.name,
+            params,
+            results,
+        })
+        .collect();
+    let named: Vec<_> = surface
+        .exports
+        .iter()
+        .map(|function| {
+            (format!("{}#{}", function.interface, function.name), types(&function.signature))
+        })
+        .chain([(REALLOC_EXPORT.to_owned(), types(&realloc_signature()))])
+        .collect();
+    let exports: Vec<_> = named
+        .iter()
+        .map(|(name, (params, results))| AbiExport { name, params, results })
+        .collect();
+    prepare(code, &AbiSurface { imports: &imports, exports: &exports })
+}
+
+impl PreparedModule {
+    /// The hash that names this prepared module.
+    pub fn hash(&self) -> CryptoHash {
+        self.hash.into()
+    }
+}
+
+impl From<CoreType> for ValueType {
+    fn from(ty: CoreType) -> Self {
+        match ty {
+            CoreType::I32 => ValueType::I32,
+            CoreType::I64 => ValueType::I64,
+            CoreType::F32 => ValueType::F32,
+            CoreType::F64 => ValueType::F64,
+        }
+    }
+}
+
+impl From<ValueType> for CoreType {
+    fn from(ty: ValueType) -> Self {
+        match ty {
+            ValueType::I32 => CoreType::I32,
+            ValueType::I64 => CoreType::I64,
+            ValueType::F32 => CoreType::F32,
+            ValueType::F64 => CoreType::F64,
+        }
+    }
+}
+
+fn types(signature: &Signature) -> (Vec<ValueType>, Vec<ValueType>) {
+    let convert = |types: &[CoreType]| types.iter().map(|ty| ValueType::from(*ty)).collect();
+    (convert(&signature.params), convert(&signature.results))
+}
+
+fn realloc_signature() -> Signature {
+    Signature {
+        params: REALLOC_PARAMETERS.to_vec(),
+        results: vec![CoreType::I32],
+        indirect_params: false,
+        indirect_results: false,
+    }
+}

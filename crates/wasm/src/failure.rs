@@ -1,0 +1,108 @@
+//! Why a guest stopped: its own failure is data, told the same way whichever engine ran it.
+
+use resident_witty::{LiftError, MemoryError};
+use thiserror::Error;
+
+/// A failure of the guest's own making.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GuestFailure {
+    /// The fuel that the guest was given is spent.
+    #[error("out of fuel")]
+    OutOfFuel,
+    /// Calls are nested too deep.
+    #[error("call stack exhausted")]
+    StackExhausted,
+    /// An instruction trapped.
+    #[error("trap: {0}")]
+    Trap(TrapKind),
+    /// The guest passed a value that cannot be read.
+    #[error("the contract passed a malformed value: {0}")]
+    Malformed(#[from] LiftError),
+    /// The guest's allocator returned memory that it does not have.
+    #[error("the contract's allocator is broken: {0}")]
+    Allocator(#[from] MemoryError),
+}
+
+/// What an instruction can trap on, by the WebAssembly specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TrapKind {
+    /// `unreachable` was reached: usually a panic.
+    #[error("unreachable code was reached")]
+    Unreachable,
+    /// A load, store, copy or fill outside of memory.
+    #[error("memory access out of bounds")]
+    MemoryOutOfBounds,
+    /// A table was accessed outside of its bounds.
+    #[error("table access out of bounds")]
+    TableOutOfBounds,
+    /// An indirect call of an empty table entry.
+    #[error("indirect call to an empty table entry")]
+    IndirectCallToNull,
+    /// An indirect call of a function with another type.
+    #[error("indirect call with a mismatched signature")]
+    BadSignature,
+    /// A signed division overflowed.
+    #[error("integer overflow")]
+    IntegerOverflow,
+    /// A division by zero.
+    #[error("integer division by zero")]
+    IntegerDivisionByZero,
+    /// A float that has no integer value was converted to an integer.
+    #[error("invalid conversion to integer")]
+    BadConversionToInteger,
+    /// Anything else. Prepared modules should not be able to cause it.
+    #[error("another trap")]
+    Other,
+}
+
+/// How an entry into a guest failed: by what the host answered, or by what the guest did.
+///
+/// `E` is the host's own error, given back unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError<E> {
+    /// A host function ended the execution with this error.
+    Host(E),
+    /// The guest failed by itself.
+    Guest(GuestFailure),
+}
+
+impl<E> From<MemoryError> for CallError<E> {
+    fn from(error: MemoryError) -> Self {
+        CallError::Guest(error.into())
+    }
+}
+
+impl<E> From<LiftError> for CallError<E> {
+    fn from(error: LiftError) -> Self {
+        CallError::Guest(error.into())
+    }
+}
+
+/// A fault of the node while it prepares to run a module that was accepted before.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The engine could not compile a prepared module.
+    #[error("{engine} cannot compile a prepared module: {reason}")]
+    Compile {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The engine could not make an instance of a compiled module.
+    #[error("{engine} cannot instantiate a prepared module: {reason}")]
+    Instantiate {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The engine itself could not be set up.
+    #[error("{engine} cannot be set up: {reason}")]
+    Setup {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}

@@ -1,0 +1,25 @@
+//! Prepare modules; run and snapshot them on Wasmtime, on Wasmer and on a browser's own engine.
+//!
+//! * [`prepare`] turns published bytes into a prepared module: validated, metered, with every piece
+//!   of mutable state reachable. It knows no engine.
+//! * [`wasmtime`] and [`wasmer`] compile prepared modules and run instances of them against a
+//!   [`Host`]. Both have the same files, types and methods.
+//! * A browser's engine is not here yet; it will be a third module of the same shape.
+
+mod boundary;
+mod contract;
+mod failure;
+mod host;
+pub mod prepare;
+mod snapshot;
+pub mod wasmer;
+pub mod wasmtime;
+
+pub use contract::prepare_contract;
+pub use failure::{CallError, EngineError, GuestFailure, TrapKind};
+pub use host::{Entered, Host, Meters};
+pub use snapshot::{InstanceSnapshot, RestoreError};
+
+/// The native stack that the code of guests may use, in bytes. The limit on call-stack height that
+/// preparation builds into modules ends a recursion long before; this is only the room for it.
+pub const NATIVE_STACK_BYTES: usize = 8 << 20;

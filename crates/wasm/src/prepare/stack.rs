@@ -1,0 +1,24 @@
+//! How call depth is counted, and why the budget is safe.
+
+/// What the host gives [`STACK_EXPORT`](super::STACK_EXPORT) before it enters a module from
+/// outside, in units of one operand (eight bytes in a native frame).
+///
+/// A function that makes calls takes its parameters, its locals, its highest operand stack and
+/// eight units for what every frame has (return address, saved registers), and gives them back when
+/// it returns. An optimising compiler may spill copies and keep values of its own beside those, so
+/// a unit is assumed to become up to four native operands: 32 bytes. The budget is then one
+/// mebibyte of native stack.
+///
+/// A function that makes no call takes nothing, since at most one such frame exists at a time; the
+/// limits on locals and operands bound it to 160 KiB by the same reckoning. Engines therefore need
+/// 1.25 MiB of native stack beside what host functions use. When a host function enters another
+/// instance on the same native stack, it hands over the caller's remaining units instead.
+pub const STACK_UNITS: i32 = 32_768;
+
+/// Units that every frame takes beside its values.
+const FRAME_UNITS: u64 = 8;
+
+/// The units that a function with calls takes while it runs.
+pub(super) fn frame_units(locals: u64, operand_height: u64) -> i32 {
+    i32::try_from(locals + operand_height + FRAME_UNITS).expect("limits keep frames small")
+}

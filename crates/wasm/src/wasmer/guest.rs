@@ -1,0 +1,210 @@
+//! A running instance as the boundary sees it.
+
+use std::sync::Arc;
+
+use resident_abi::entry_points::ContractEntryPoint;
+use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
+use wasmer::{
+    AsStoreMut, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut, TypedFunction,
+    Value,
+};
+use wasmer_types::TrapCode;
+
+use super::{
+    link::{from_value, to_value},
+    memory::{bytes, bytes_mut},
+};
+use crate::{
+    CallError, GuestFailure, Host, Meters, TrapKind,
+    boundary::{Guest, entry_signatures, explain_trap},
+    host::Slot,
+};
+
+/// What the environment of the host functions holds.
+pub(super) type State<H> = Slot<H, Exports>;
+
+/// The exports of an instance, resolved once.
+pub(super) struct Exports {
+    pub(super) handles: Arc<Handles>,
+    /// The start function, until it has run.
+    pub(super) start: Option<Function>,
+}
+
+/// The part of [`Exports`] that never changes.
+pub(super) struct Handles {
+    pub(super) memory: Memory,
+    pub(super) realloc: TypedFunction<(u32, u32, u32, u32), u32>,
+    pub(super) fuel: Global,
+    pub(super) stack: Global,
+    /// The module's own mutable globals, in the order of the prepared module's list.
+    pub(super) captured: Vec<Global>,
+    /// In the order of [`ContractEntryPoint::ALL`], each with its post-return function.
+    pub(super) entries: Vec<(Function, Option<Function>)>,
+}
+
+/// An instance while it runs, or while it is about to.
+pub(super) struct WasmerGuest<'a, H: Host> {
+    store: StoreMut<'a>,
+    state: FunctionEnv<State<H>>,
+    handles: Arc<Handles>,
+}
+
+impl<'a, H: Host> WasmerGuest<'a, H> {
+    /// Looks at the instance of this store.
+    pub(super) fn new(store: StoreMut<'a>, state: FunctionEnv<State<H>>) -> Self {
+        let exports = state.as_ref(&store).exports.as_ref();
+        let handles = exports.expect("the exports are resolved before any call").handles.clone();
+        WasmerGuest { store, state, handles }
+    }
+
+    fn state(&mut self) -> &mut State<H> {
+        self.state.as_mut(&mut self.store)
+    }
+
+    /// Turns what Wasmer reports into what happened.
+    fn explain(&mut self, error: RuntimeError) -> CallError<H::Error> {
+        if let Some(exit) = self.state().exit.take() {
+            return exit;
+        }
+        let trap = error.to_trap().map_or(GuestFailure::Trap(TrapKind::Other), trap);
+        CallError::Guest(explain_trap(self.meters(), trap))
+    }
+
+    fn call_func(
+        &mut self,
+        func: &Function,
+        parameters: &[Value],
+    ) -> Result<Box<[Value]>, CallError<H::Error>> {
+        func.call(&mut self.store, parameters).map_err(|error| self.explain(error))
+    }
+}
+
+impl<H: Host> GuestMemory for WasmerGuest<'_, H> {
+    fn read(&self, address: u32, into: &mut [u8]) -> Result<(), MemoryError> {
+        let memory = bytes(&self.handles.memory, &self.store);
+        let source = (address as usize)
+            .checked_add(into.len())
+            .and_then(|end| memory.get(address as usize..end))
+            .ok_or(out_of_range(address, into.len(), memory.len()))?;
+        into.copy_from_slice(source);
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> u64 {
+        bytes(&self.handles.memory, &self.store).len() as u64
+    }
+}
+
+impl<H: Host> GuestAllocator for WasmerGuest<'_, H> {
+    type Error = CallError<H::Error>;
+
+    fn allocate(&mut self, size: u32, align: u32) -> Result<u32, Self::Error> {
+        let handles = self.handles.clone();
+        handles
+            .realloc
+            .call(&mut self.store, 0, 0, align, size)
+            .map_err(|error| self.explain(error))
+    }
+
+    fn write(&mut self, address: u32, data: &[u8]) -> Result<(), Self::Error> {
+        let memory = bytes_mut(&self.handles.memory, &mut self.store);
+        let size = memory.len();
+        (address as usize)
+            .checked_add(data.len())
+            .and_then(|end| memory.get_mut(address as usize..end))
+            .ok_or(out_of_range(address, data.len(), size))?
+            .copy_from_slice(data);
+        Ok(())
+    }
+}
+
+impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
+    fn host(&mut self) -> &mut Option<H> {
+        &mut self.state().host
+    }
+
+    fn meters(&mut self) -> Meters {
+        Meters {
+            fuel: self.handles.fuel.get(&mut self.store).unwrap_i64(),
+            stack: self.handles.stack.get(&mut self.store).unwrap_i32(),
+        }
+    }
+
+    fn set_meters(&mut self, meters: Meters) {
+        let set = |global: &Global, value, store: &mut StoreMut<'_>| {
+            global.set(store, value).expect("preparation made the meter a mutable global");
+        };
+        set(&self.handles.fuel, Value::I64(meters.fuel), &mut self.store);
+        set(&self.handles.stack, Value::I32(meters.stack), &mut self.store);
+    }
+
+    fn start(&mut self) -> Result<(), CallError<H::Error>> {
+        let exports = self.state().exports.as_mut().expect("resolved before any call");
+        match exports.start.take() {
+            Some(start) => self.call_func(&start, &[]).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn call(
+        &mut self,
+        entry: ContractEntryPoint,
+        flats: &[u64],
+    ) -> Result<Option<u64>, CallError<H::Error>> {
+        let handles = self.handles.clone();
+        let signature = &entry_signatures()[entry as usize];
+        let mut parameters = [const { Value::I32(0) }; MAX_FLAT_PARAMS];
+        for ((value, flat), ty) in parameters.iter_mut().zip(flats).zip(&signature.params) {
+            *value = to_value(*ty, *flat);
+        }
+        let func = &handles.entries[entry as usize].0;
+        let results = self.call_func(func, &parameters[..flats.len()])?;
+        Ok(results.first().map(from_value))
+    }
+
+    fn post_return(
+        &mut self,
+        entry: ContractEntryPoint,
+        flat: Option<u64>,
+    ) -> Result<(), CallError<H::Error>> {
+        let handles = self.handles.clone();
+        match &handles.entries[entry as usize].1 {
+            // A post-return function takes what its entry point returned: one pointer.
+            Some(func) => {
+                let pointer = Value::I32(flat.unwrap_or_default() as i32);
+                self.call_func(func, &[pointer]).map(|_| ())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Leaves the reason of an early end in the state, and gives Wasmer an error to unwind with.
+pub(super) fn leave<H: Host>(
+    store: &mut impl AsStoreMut,
+    state: &FunctionEnv<State<H>>,
+    exit: CallError<H::Error>,
+) -> RuntimeError {
+    state.as_mut(store).exit = Some(exit);
+    RuntimeError::new("ended by the host")
+}
+
+fn out_of_range(address: u32, len: usize, size: usize) -> MemoryError {
+    MemoryError::OutOfRange { address, len: len as u64, size: size as u64 }
+}
+
+fn trap(code: TrapCode) -> GuestFailure {
+    let kind = match code {
+        TrapCode::StackOverflow => return GuestFailure::StackExhausted,
+        TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
+        TrapCode::HeapAccessOutOfBounds => TrapKind::MemoryOutOfBounds,
+        TrapCode::TableAccessOutOfBounds => TrapKind::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => TrapKind::IndirectCallToNull,
+        TrapCode::BadSignature => TrapKind::BadSignature,
+        TrapCode::IntegerOverflow => TrapKind::IntegerOverflow,
+        TrapCode::IntegerDivisionByZero => TrapKind::IntegerDivisionByZero,
+        TrapCode::BadConversionToInteger => TrapKind::BadConversionToInteger,
+        _ => TrapKind::Other,
+    };
+    GuestFailure::Trap(kind)
+}

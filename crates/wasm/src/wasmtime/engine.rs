@@ -1,0 +1,162 @@
+//! The engine's configuration, and compiled modules.
+
+use std::sync::Arc;
+
+use resident_abi::{MEMORY_EXPORT, REALLOC_EXPORT, entry_points::ContractEntryPoint};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport,
+    OptLevel, PoolingAllocationConfig,
+};
+
+use super::{guest::State, link};
+use crate::{
+    EngineError, Host, NATIVE_STACK_BYTES,
+    prepare::{FUEL_EXPORT, Limits, PreparedModule, STACK_EXPORT, START_EXPORT},
+};
+
+const NAME: &str = "wasmtime";
+
+/// Instances that can live at the same time in one process.
+const POOLED_INSTANCES: u32 = 1_000;
+
+/// What an instance reserves of address space for its memory. Four gibibytes, with a guard behind
+/// them, are what makes bounds checks free.
+const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+
+/// Memory up to this size is zeroed rather than given back to the system when an instance ends:
+/// writing a few pages is cheaper than faulting them in again.
+const KEEP_RESIDENT_BYTES: usize = 256 << 10;
+
+/// A configured Wasmtime with the host functions linked. Cheap to clone.
+pub struct WasmtimeEngine<H: Host> {
+    engine: Engine,
+    linker: Arc<Linker<State<H>>>,
+}
+
+impl<H: Host> Clone for WasmtimeEngine<H> {
+    fn clone(&self) -> Self {
+        WasmtimeEngine { engine: self.engine.clone(), linker: self.linker.clone() }
+    }
+}
+
+impl<H: Host> WasmtimeEngine<H> {
+    /// Sets the engine up.
+    ///
+    /// # Errors
+    /// If the system does not let the engine reserve address space, or the machine is not one that
+    /// Wasmtime compiles for.
+    pub fn new() -> Result<Self, EngineError> {
+        let engine = Engine::new(&pooling_config())
+            .or_else(|_| Engine::new(&base_config()))
+            .map_err(setup_error)?;
+        let linker = Arc::new(link::linker(&engine).map_err(setup_error)?);
+        Ok(WasmtimeEngine { engine, linker })
+    }
+
+    /// Compiles a prepared module and resolves its imports and exports, once for all instances.
+    ///
+    /// # Errors
+    /// If the engine refuses what `prepare` accepted, which is a fault of the node.
+    pub fn compile(&self, prepared: Arc<PreparedModule>) -> Result<WasmtimeModule<H>, EngineError> {
+        let error = |error: wasmtime::Error| EngineError::Compile {
+            engine: NAME,
+            reason: format!("{error:#}"),
+        };
+        let module = Module::new(&self.engine, &prepared.bytes).map_err(error)?;
+        let instance = self.linker.instantiate_pre(&module).map_err(error)?;
+        let exports = Arc::new(ExportIndices::find(&module, &prepared)?);
+        Ok(WasmtimeModule { prepared, instance, exports })
+    }
+}
+
+/// A compiled module, ready to be instantiated. Cheap to clone.
+pub struct WasmtimeModule<H: Host> {
+    pub(super) prepared: Arc<PreparedModule>,
+    pub(super) instance: InstancePre<State<H>>,
+    pub(super) exports: Arc<ExportIndices>,
+}
+
+impl<H: Host> Clone for WasmtimeModule<H> {
+    fn clone(&self) -> Self {
+        WasmtimeModule {
+            prepared: self.prepared.clone(),
+            instance: self.instance.clone(),
+            exports: self.exports.clone(),
+        }
+    }
+}
+
+impl<H: Host> WasmtimeModule<H> {
+    /// The prepared module that this one was compiled from.
+    pub fn prepared(&self) -> &Arc<PreparedModule> {
+        &self.prepared
+    }
+}
+
+/// Where the exports of a module are, so that instances need not look names up.
+pub(super) struct ExportIndices {
+    pub(super) memory: ModuleExport,
+    pub(super) realloc: ModuleExport,
+    pub(super) fuel: ModuleExport,
+    pub(super) stack: ModuleExport,
+    pub(super) captured: Vec<ModuleExport>,
+    pub(super) entries: Vec<(ModuleExport, Option<ModuleExport>)>,
+    pub(super) start: Option<ModuleExport>,
+}
+
+impl ExportIndices {
+    fn find(module: &Module, prepared: &PreparedModule) -> Result<Self, EngineError> {
+        let find = |name: &str| {
+            module.get_export_index(name).ok_or_else(|| instantiate_error(format!("no export `{name}`")))
+        };
+        let entry = |entry: &ContractEntryPoint| {
+            let post_return = module.get_export_index(&entry.post_return_name());
+            Ok((find(&entry.export_name())?, post_return))
+        };
+        let captured = prepared.captured_globals.iter().map(|global| find(&global.export_name));
+        Ok(ExportIndices {
+            memory: find(MEMORY_EXPORT)?,
+            realloc: find(REALLOC_EXPORT)?,
+            fuel: find(FUEL_EXPORT)?,
+            stack: find(STACK_EXPORT)?,
+            captured: captured.collect::<Result<_, _>>()?,
+            entries: ContractEntryPoint::ALL.iter().map(entry).collect::<Result<_, _>>()?,
+            start: module.get_export_index(START_EXPORT),
+        })
+    }
+}
+
+fn pooling_config() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(POOLED_INSTANCES)
+        .total_memories(POOLED_INSTANCES)
+        .total_tables(POOLED_INSTANCES)
+        .max_memories_per_module(1)
+        .max_tables_per_module(1)
+        .table_elements(Limits::PROTOCOL.table_elements as usize)
+        .max_memory_size(Limits::PROTOCOL.memory_maximum_pages as usize * (64 << 10))
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(64 << 10);
+    let mut config = base_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+fn base_config() -> Config {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(NATIVE_STACK_BYTES)
+        .memory_reservation(MEMORY_RESERVATION_BYTES)
+        .memory_may_move(false)
+        .wasm_backtrace_max_frames(None);
+    config
+}
+
+fn setup_error(error: wasmtime::Error) -> EngineError {
+    EngineError::Setup { engine: NAME, reason: format!("{error:#}") }
+}
+
+pub(super) fn instantiate_error(reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Instantiate { engine: NAME, reason: format!("{reason:#}") }
+}

@@ -1,0 +1,10 @@
+//! Prepared modules, executed beside the originals.
+
+mod control;
+mod differential;
+mod exhaustion;
+mod fuel;
+mod harness;
+mod nan;
+mod outputs;
+mod refusals;

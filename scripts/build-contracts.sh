@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Builds the contracts of all examples to target/contracts/<example>.wasm.
+#
+# Only this needs a Wasm toolchain, so it also finds one: rustup's target if it is there or can be added, otherwise
+# Debian's compiler with a standard library built from its sources.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Builds the contracts of the examples to target/contracts/<example>.wasm.
+
+Usage: scripts/build-contracts.sh [--help] [EXAMPLE...]
+
+  EXAMPLE    a folder under examples/ (default: all of them)
+
+Environment:
+  RESIDENT_RUSTUP_SECONDS   how long rustup may take to add the Wasm target (default 60; 0: do not try)
+END
+}
+
+say() { echo "build-contracts: $*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+TARGET=wasm32-unknown-unknown
+DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-19)
+PROFILE=(
+    --config 'profile.contract.inherits="release"'
+    --config 'profile.contract.opt-level=3'
+    --config 'profile.contract.lto="fat"'
+    --config 'profile.contract.codegen-units=1'
+    --config 'profile.contract.panic="abort"'
+    --config 'profile.contract.strip=true'
+    --config 'profile.contract.debug=false'
+    --profile contract
+)
+
+has_rustup_target() {
+    command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$TARGET"
+}
+
+adds_rustup_target() {
+    local seconds="${RESIDENT_RUSTUP_SECONDS:-60}"
+    command -v rustup >/dev/null && [ "$seconds" -gt 0 ] || return 1
+    say "adding the target $TARGET with rustup (at most $seconds s)"
+    timeout "$seconds" rustup target add "$TARGET" >&2 || return 1
+}
+
+has_debian_packages() {
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && command -v wasm-ld-19 >/dev/null &&
+        [ -e "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ]
+}
+
+adds_debian_packages() {
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 1
+    say "installing ${DEBIAN_PACKAGES[*]} with apt-get"
+    apt-get install -y --no-install-recommends "${DEBIAN_PACKAGES[@]}" >&2 || return 1
+    has_debian_packages
+}
+
+# Sets CARGO, the command that builds for Wasm.
+choose_toolchain() {
+    if has_rustup_target; then
+        say "using cargo with the installed target $TARGET"
+        CARGO=(cargo build)
+    elif has_debian_packages; then
+        use_debian_packages
+    elif adds_rustup_target; then
+        CARGO=(cargo build)
+    elif adds_debian_packages; then
+        use_debian_packages
+    else
+        fail "no toolchain for $TARGET; run 'rustup target add $TARGET', or on Debian" \
+            "'apt-get install ${DEBIAN_PACKAGES[*]}', and try again"
+    fi
+}
+
+use_debian_packages() {
+    say "using Debian's Rust ($(/usr/bin/rustc --version)) and building its standard library"
+    # The packaged compiler has no standard library for Wasm; building one takes an unstable option.
+    export PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
+    CARGO=(/usr/bin/cargo build -Zbuild-std=std,panic_abort)
+}
+
+main() {
+    if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+        usage
+        return
+    fi
+    cd "$(dirname "$0")/.."
+    local examples=("$@")
+    if [ ${#examples[@]} = 0 ]; then
+        examples=()
+        for manifest in examples/*/Cargo.toml; do
+            examples+=("$(basename "$(dirname "$manifest")")")
+        done
+    fi
+
+    local packages=() example
+    for example in "${examples[@]}"; do
+        [ -e "examples/$example/src/contract.rs" ] || fail "examples/$example has no contract; see --help"
+        packages+=(-p "$example" --bin "${example//-/_}_contract")
+    done
+
+    choose_toolchain
+    export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/wasm}"
+    "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
+        fail "the build failed; see above"
+
+    mkdir -p target/contracts
+    for example in "${examples[@]}"; do
+        cp "$CARGO_TARGET_DIR/$TARGET/contract/${example//-/_}_contract.wasm" "target/contracts/$example.wasm"
+        say "target/contracts/$example.wasm: $(stat -c %s "target/contracts/$example.wasm") bytes"
+    done
+}
+
+main "$@"
