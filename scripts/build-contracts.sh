@@ -85,6 +85,18 @@ use_debian_packages() {
     CARGO=(/usr/bin/cargo build -Zbuild-std=std,panic_abort)
 }
 
+# Panic messages name source files. Without the folders of this machine the same source gives the same bytes anywhere.
+remap_paths() {
+    local sysroot registry flags
+    sysroot="$("${RUSTC:-rustc}" --print sysroot)"
+    flags="\"--remap-path-prefix=$PWD=/workspace\", \"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rust\""
+    for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        flags+=", \"--remap-path-prefix=$registry=/registry\""
+    done
+    # Joined with the flags in .cargo/config.toml, unlike RUSTFLAGS, which would replace them.
+    CARGO+=(--config "target.$TARGET.rustflags=[$flags]")
+}
+
 main() {
     if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
         usage
@@ -106,6 +118,7 @@ main() {
     done
 
     choose_toolchain
+    remap_paths
     export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/wasm}"
     "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
         fail "the build failed; see above"

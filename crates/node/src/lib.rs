@@ -1,1 +1,31 @@
-//! Keep chains, deliver between them, serve clients, validate; the resident command.
+//! Keep chains, deliver between them, serve clients, validate; the `resident` command.
+//!
+//! So far there is the [`LocalNode`]: many chains in one store, in one process. It builds and
+//! commits the blocks that owners propose, and carries messages from the outboxes of its chains to
+//! their inboxes. Sockets and validators come later.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config` | [`NodeConfig`]: everything a node is told when it starts |
+//! | `local` | [`LocalNode`]: opening, chains, queries |
+//! | `propose` | building, signing, verifying and committing one block |
+//! | `deliver` | from outboxes to inboxes |
+//! | `registry` | which chains this node keeps |
+//! | `locks` | one block at a time per chain, any number of chains at once |
+//!
+//! Everything asynchronous here runs on any executor; blocks run on the node's own threads.
+#![forbid(unsafe_code)]
+
+mod config;
+mod deliver;
+mod error;
+mod local;
+mod locks;
+mod propose;
+mod registry;
+
+pub use config::{Clock, NodeConfig};
+pub use deliver::Delivery;
+pub use error::NodeError;
+pub use local::LocalNode;
+pub use propose::CommittedBlock;

@@ -30,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             fastest = fastest.min(start.elapsed());
             assert_eq!(finished.changes, keys as usize);
         }
-        println!("finish/keys={keys}: {fastest:?}, per key {:?}", fastest / keys);
+        println!(
+            "finish/keys={keys}: {fastest:?}, per key {:?}",
+            fastest / keys
+        );
     }
     Ok(())
 }

@@ -46,8 +46,10 @@ impl DiskStore {
     /// Opens the store in a folder, which is made if it does not exist.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         let database = Arc::new(open::open(folder.as_ref())?);
-        let writer = Writer::start(database.clone())
-            .map_err(|source| OpenError::NoThread { folder: folder.as_ref().to_owned(), source })?;
+        let writer = Writer::start(database.clone()).map_err(|source| OpenError::NoThread {
+            folder: folder.as_ref().to_owned(),
+            source,
+        })?;
         Ok(Self { database, writer })
     }
 
@@ -111,7 +113,11 @@ impl KeyValueStore for DiskStore {
         start_after: Option<&'a [u8]>,
         limit: usize,
     ) -> StoreFuture<'a, Page<(Vec<u8>, Vec<u8>)>> {
-        let range = ScanRange { prefix, start_after, limit };
+        let range = ScanRange {
+            prefix,
+            start_after,
+            limit,
+        };
         let page = self.scan_now(
             range,
             |key, value| (key.to_vec(), value.to_vec()),
@@ -126,7 +132,11 @@ impl KeyValueStore for DiskStore {
         start_after: Option<&'a [u8]>,
         limit: usize,
     ) -> StoreFuture<'a, Page<Vec<u8>>> {
-        let range = ScanRange { prefix, start_after, limit };
+        let range = ScanRange {
+            prefix,
+            start_after,
+            limit,
+        };
         Box::pin(ready(self.scan_now(range, |key, _| key.to_vec(), Vec::len)))
     }
 

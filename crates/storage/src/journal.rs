@@ -37,7 +37,7 @@ use cache::ReadCache;
 use keys::{accumulator_key, check_key, check_partition, state_key, stored_key};
 use merge::merge;
 use pending::PendingWrites;
-use set_hash::{SetHash, element_digest};
+use set_hash::{ElementHasher, SetHash};
 
 use crate::{
     batch::Batch,
@@ -88,11 +88,19 @@ impl Journal {
         let committed_hash = SetHash::decode(accumulator.as_deref())
             .map_err(|bytes| JournalError::DamagedAccumulator { bytes })?;
         let cache = ReadCache::new(store, partition);
-        Ok(Self { cache, pending: PendingWrites::default(), committed_hash })
+        Ok(Self {
+            cache,
+            pending: PendingWrites::default(),
+            committed_hash,
+        })
     }
 
     /// The value of a key, or `None` if it is absent.
-    pub fn read(&mut self, namespace: Namespace, key: &[u8]) -> Result<Option<Value>, JournalError> {
+    pub fn read(
+        &mut self,
+        namespace: Namespace,
+        key: &[u8],
+    ) -> Result<Option<Value>, JournalError> {
         let key = checked_key(namespace, key)?;
         match self.pending.get(&key) {
             Some(written) => Ok(written.cloned()),
@@ -223,30 +231,22 @@ impl Journal {
     /// work is proportional to the number of keys the block changed.
     pub fn state_hash(&mut self) -> Result<CryptoHash, JournalError> {
         self.load_replaced()?;
-        Ok(self.hash_with(self.net_changes()).state_hash())
+        Ok(self.hash_with(&self.net_changes()).state_hash())
     }
 
     /// Ends the block. Write the batch before opening the partition's next journal.
     pub fn finish(mut self) -> Result<Finished, JournalError> {
         self.load_replaced()?;
-        let hash = self.hash_with(self.net_changes());
-        let mut finished = Finished {
-            batch: Batch::new(),
+        let changes = self.net_changes();
+        let hash = self.hash_with(&changes);
+        let mut batch = self.state_batch(&changes);
+        self.put_accumulator(&hash, &mut batch);
+        Ok(Finished {
+            batch,
             state_hash: hash.state_hash(),
-            changes: 0,
-            changed_bytes: 0,
-        };
-        for change in self.net_changes() {
-            finished.add(self.cache.partition(), &change);
-        }
-        if hash != self.committed_hash {
-            let key = accumulator_key(self.cache.partition());
-            match hash.encode() {
-                Some(accumulator) => finished.batch.put(key, accumulator),
-                None => finished.batch.delete(key),
-            }
-        }
-        Ok(finished)
+            changes: changes.len(),
+            changed_bytes: changes.iter().map(Change::size_bytes).sum(),
+        })
     }
 
     /// How often the block had to ask the store so far.
@@ -260,36 +260,51 @@ impl Journal {
         Ok(cache.load(pending.iter().map(|(key, _)| key))?)
     }
 
-    fn net_changes(&self) -> impl Iterator<Item = Change<'_>> {
+    /// In key order.
+    fn net_changes(&self) -> Vec<Change<'_>> {
         self.pending
             .iter()
-            .map(|(key, new)| Change { key, old: self.cache.loaded(key), new })
+            .map(|(key, new)| Change {
+                key,
+                old: self.cache.loaded(key),
+                new,
+            })
             .filter(|change| change.old != change.new)
+            .collect()
     }
 
-    fn hash_with<'a>(&self, changes: impl Iterator<Item = Change<'a>>) -> SetHash {
+    fn hash_with(&self, changes: &[Change<'_>]) -> SetHash {
         let mut hash = self.committed_hash.clone();
-        let mut scratch = Vec::new();
+        let mut hasher = ElementHasher::default();
         for Change { key, old, new } in changes {
             if let Some(old) = old {
-                hash.remove(&element_digest(key, old, &mut scratch));
+                hash.remove(hasher.vector(key, old));
             }
             if let Some(new) = new {
-                hash.add(&element_digest(key, new, &mut scratch));
+                hash.add(hasher.vector(key, new));
             }
         }
         hash
     }
-}
 
-impl Finished {
-    fn add(&mut self, partition: &[u8], change: &Change<'_>) {
-        let key = stored_key(partition, change.key);
-        self.changes += 1;
-        self.changed_bytes += change.key.len() + change.new.map_or(0, |value| value.len());
-        match change.new {
-            Some(value) => self.batch.put(key, value.to_vec()),
-            None => self.batch.delete(key),
+    fn state_batch(&self, changes: &[Change<'_>]) -> Batch {
+        let mut batch = Batch::new();
+        for change in changes {
+            let key = stored_key(self.cache.partition(), change.key);
+            match change.new {
+                Some(value) => batch.put(key, value.to_vec()),
+                None => batch.delete(key),
+            }
+        }
+        batch
+    }
+
+    fn put_accumulator(&self, hash: &SetHash, batch: &mut Batch) {
+        let key = accumulator_key(self.cache.partition());
+        match hash.encode() {
+            _ if *hash == self.committed_hash => {}
+            Some(accumulator) => batch.put(key, accumulator),
+            None => batch.delete(key),
         }
     }
 }
@@ -299,6 +314,12 @@ struct Change<'a> {
     key: &'a [u8],
     old: Option<&'a Value>,
     new: Option<&'a Value>,
+}
+
+impl Change<'_> {
+    fn size_bytes(&self) -> usize {
+        self.key.len() + self.new.map_or(0, |value| value.len())
+    }
 }
 
 fn checked_key(namespace: Namespace, key: &[u8]) -> Result<Vec<u8>, LimitExceeded> {

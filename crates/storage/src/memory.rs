@@ -41,7 +41,10 @@ impl MemoryStore {
 
     /// A copy of everything, in key order.
     pub fn contents(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.records().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        self.records()
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     fn records(&self) -> RwLockReadGuard<'_, Records> {
@@ -51,7 +54,10 @@ impl MemoryStore {
     fn write_now(&self, batch: Batch) -> Result<(), StoreError> {
         batch.check()?;
         let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
-        batch.into_operations().into_iter().for_each(|operation| apply(&mut records, operation));
+        batch
+            .into_operations()
+            .into_iter()
+            .for_each(|operation| apply(&mut records, operation));
         Ok(())
     }
 }

@@ -17,7 +17,10 @@ impl<T> Page<T> {
     /// The same page with each entry changed.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         let entries = self.entries.into_iter().map(change).collect();
-        Page { entries, is_last: self.is_last }
+        Page {
+            entries,
+            is_last: self.is_last,
+        }
     }
 }
 
@@ -29,7 +32,10 @@ pub(crate) fn fill_page<T, E>(
     limit: usize,
     size_bytes: impl Fn(&T) -> usize,
 ) -> Result<Page<T>, E> {
-    let mut page = Page { entries: Vec::new(), is_last: true };
+    let mut page = Page {
+        entries: Vec::new(),
+        is_last: true,
+    };
     let mut bytes = 0;
     for entry in entries {
         let entry = entry?;

@@ -17,7 +17,7 @@ pub struct Meters {
 ///
 /// The meters travel with the host: they are given to an instance when it is entered, brought back
 /// around every host function (which may charge too), and taken over at the end.
-pub trait Host: ContractHost<Error: Send> + Send + 'static {
+pub trait Host: ContractHost + 'static {
     /// What is left.
     fn meters(&self) -> Meters;
 

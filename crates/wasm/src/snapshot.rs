@@ -63,6 +63,9 @@ pub enum RestoreError {
         /// The module of the instance.
         instance: CryptoHash,
     },
+    /// The snapshot was taken on another engine, in that engine's own form.
+    #[error("the snapshot was taken on another engine")]
+    OtherEngine,
     /// Memory cannot shrink: take a new instance.
     #[error("the memory has grown to {instance} bytes since the snapshot of {snapshot} bytes; restore to a new instance")]
     MemoryGrew {

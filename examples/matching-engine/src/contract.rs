@@ -3,6 +3,8 @@
 #![cfg_attr(target_arch = "wasm32", no_main)]
 
 mod book;
+#[cfg(test)]
+mod conservation;
 mod state;
 #[cfg(test)]
 mod tests;

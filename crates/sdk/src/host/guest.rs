@@ -9,8 +9,8 @@ use crate::views::generic::store::{Batch, Store, WriteOperation};
 use bindings::resident::app::{diagnostics, runtime, storage, types};
 
 /// The generated imports and exports. Hidden from users; the `contract!` macro needs it.
-#[expect(missing_docs, unsafe_op_in_unsafe_fn, reason = "generated code")]
-#[allow(clippy::all, unreachable_pub)]
+// The generated code documents and checks itself.
+#[allow(missing_docs, unreachable_pub, unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic)]
 pub mod bindings {
     wit_bindgen::generate!({
         world: "contract",

@@ -7,8 +7,7 @@ use std::{
 };
 
 use redb::{
-    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
-    TableDefinition, TableError,
+    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableDefinition, TableError,
 };
 
 use super::{FILE_NAME, FORMAT_VERSION, RECORDS};
@@ -99,10 +98,14 @@ pub(super) fn open(folder: &Path) -> Result<Database, OpenError> {
 
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
     if folder.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
-        return Err(OpenError::NotAFolder { folder: folder.to_owned() });
+        return Err(OpenError::NotAFolder {
+            folder: folder.to_owned(),
+        });
     }
-    fs::create_dir_all(folder)
-        .map_err(|source| OpenError::NotWritable { folder: folder.to_owned(), source })
+    fs::create_dir_all(folder).map_err(|source| OpenError::NotWritable {
+        folder: folder.to_owned(),
+        source,
+    })
 }
 
 /// Opening for writing may already touch the file, and a file of another version must stay as it is.
@@ -113,14 +116,24 @@ fn check_before_writing(folder: &Path, path: &Path) -> Result<(), OpenError> {
     let database = match opened {
         Ok(Err(DatabaseError::RepairAborted)) => return Ok(()),
         Ok(result) => result.map_err(|error| classify(folder, error))?,
-        Err(reason) => return Err(OpenError::Damaged { folder: folder.to_owned(), reason }),
+        Err(reason) => {
+            return Err(OpenError::Damaged {
+                folder: folder.to_owned(),
+                reason,
+            });
+        }
     };
-    read_version(&database).map_err(|error| classify(folder, error))?.check(folder)
+    read_version(&database)
+        .map_err(|error| classify(folder, error))?
+        .check(folder)
 }
 
 fn open_database(folder: &Path, path: &Path) -> Result<Database, OpenError> {
     without_panic(|| Database::builder().set_cache_size(CACHE_BYTES).create(path))
-        .map_err(|reason| OpenError::Damaged { folder: folder.to_owned(), reason })?
+        .map_err(|reason| OpenError::Damaged {
+            folder: folder.to_owned(),
+            reason,
+        })?
         .map_err(|error| classify(folder, error))
 }
 
@@ -167,7 +180,9 @@ fn read_version(database: &impl ReadableDatabase) -> Result<Version, redb::Error
 
 fn initialize(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    transaction.open_table(META)?.insert(VERSION_KEY, FORMAT_VERSION)?;
+    transaction
+        .open_table(META)?
+        .insert(VERSION_KEY, FORMAT_VERSION)?;
     transaction.open_table(RECORDS)?;
     transaction.commit()?;
     Ok(())
@@ -185,19 +200,28 @@ fn classify(folder: &Path, error: impl Into<redb::Error>) -> OpenError {
             reason: format!("the file format of the database is {version}"),
         },
         redb::Error::Io(source) => classify_io(folder, source),
-        other => OpenError::Failed { folder, reason: other.to_string() },
+        other => OpenError::Failed {
+            folder,
+            reason: other.to_string(),
+        },
     }
 }
 
 fn classify_io(folder: PathBuf, source: io::Error) -> OpenError {
-    use io::ErrorKind::{InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem, UnexpectedEof};
+    use io::ErrorKind::{
+        InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem, UnexpectedEof,
+    };
     match source.kind() {
-        InvalidData | UnexpectedEof => {
-            OpenError::Damaged { folder, reason: source.to_string() }
-        }
+        InvalidData | UnexpectedEof => OpenError::Damaged {
+            folder,
+            reason: source.to_string(),
+        },
         NotFound | PermissionDenied | ReadOnlyFilesystem => {
             OpenError::NotWritable { folder, source }
         }
-        _ => OpenError::Failed { folder, reason: source.to_string() },
+        _ => OpenError::Failed {
+            folder,
+            reason: source.to_string(),
+        },
     }
 }

@@ -51,7 +51,11 @@ impl Writer {
         let thread = thread::Builder::new()
             .name("resident-store".to_owned())
             .spawn(move || run(&database, requests, &counter))?;
-        Ok(Self { queue, thread: Some(thread), commits })
+        Ok(Self {
+            queue,
+            thread: Some(thread),
+            commits,
+        })
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -63,7 +67,10 @@ impl Writer {
         batch.check()?;
         let (answer, answered) = oneshot::channel();
         let mut queue = self.queue.clone();
-        queue.send(Request { batch, answer }).await.map_err(|_| StoreError::Closed)?;
+        queue
+            .send(Request { batch, answer })
+            .await
+            .map_err(|_| StoreError::Closed)?;
         // A thread that ends without an answer dropped the other half.
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -98,7 +105,9 @@ fn collect_group(first: Request, requests: &mut mpsc::Receiver<Request>) -> Vec<
     let mut bytes = first.batch.size_bytes();
     let mut group = vec![first];
     while group.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
-        let Ok(request) = requests.try_recv() else { break };
+        let Ok(request) = requests.try_recv() else {
+            break;
+        };
         bytes += request.batch.size_bytes();
         group.push(request);
     }
@@ -107,7 +116,9 @@ fn collect_group(first: Request, requests: &mut mpsc::Receiver<Request>) -> Vec<
 
 fn commit(database: &Database, group: &[Request]) -> Result<(), StoreError> {
     let mut transaction = database.begin_write().map_err(failure)?;
-    transaction.set_durability(Durability::Immediate).map_err(failure)?;
+    transaction
+        .set_durability(Durability::Immediate)
+        .map_err(failure)?;
     {
         let mut records = transaction.open_table(RECORDS).map_err(failure)?;
         for operation in group.iter().flat_map(|request| request.batch.operations()) {
@@ -123,7 +134,9 @@ fn apply(
 ) -> Result<(), StoreError> {
     match operation {
         Operation::Put { key, value } => {
-            records.insert(key.as_slice(), value.as_slice()).map_err(failure)?;
+            records
+                .insert(key.as_slice(), value.as_slice())
+                .map_err(failure)?;
         }
         Operation::Delete { key } => {
             records.remove(key.as_slice()).map_err(failure)?;

@@ -60,7 +60,13 @@ pub(super) struct ReadCache {
 impl ReadCache {
     pub(super) fn new(store: Arc<dyn KeyValueStore>, partition: Vec<u8>) -> Self {
         let (entries, known) = (BTreeMap::new(), BTreeSet::new());
-        Self { store, partition, entries, known, statistics: Statistics::default() }
+        Self {
+            store,
+            partition,
+            entries,
+            known,
+            statistics: Statistics::default(),
+        }
     }
 
     pub(super) fn partition(&self) -> &[u8] {
@@ -107,7 +113,9 @@ impl ReadCache {
                 false => missing.push(key),
             }
         }
-        missing.chunks(LOAD_KEYS).try_for_each(|chunk| self.ask_many(chunk))
+        missing
+            .chunks(LOAD_KEYS)
+            .try_for_each(|chunk| self.ask_many(chunk))
     }
 
     /// The committed value of a key that [`load`](Self::load) was called for.
@@ -181,16 +189,21 @@ impl ReadCache {
     fn ask(&mut self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         let value = wait(self.store.read(&stored_key(&self.partition, key)))?.map(Value::from);
         self.count_miss(value.as_ref().map_or(0, |value| value.len()));
-        self.entries.insert(key.to_vec(), Committed::from(value.clone()));
+        self.entries
+            .insert(key.to_vec(), Committed::from(value.clone()));
         Ok(value)
     }
 
     fn ask_many(&mut self, keys: &[&[u8]]) -> Result<(), StoreError> {
-        let stored_keys = keys.iter().map(|key| stored_key(&self.partition, key)).collect();
+        let stored_keys = keys
+            .iter()
+            .map(|key| stored_key(&self.partition, key))
+            .collect();
         let values = wait(self.store.read_many(stored_keys))?;
         self.count_miss(values.iter().flatten().map(Vec::len).sum());
         for (key, value) in keys.iter().zip(values) {
-            self.entries.insert(key.to_vec(), Committed::from(value.map(Value::from)));
+            self.entries
+                .insert(key.to_vec(), Committed::from(value.map(Value::from)));
         }
         Ok(())
     }
@@ -229,15 +242,16 @@ impl ReadCache {
             let page = wait(self.store.scan_keys(prefix, start_after, PAGE_ENTRIES))?;
             page.map(|key| (key, None))
         };
-        let size = |(key, value): &Scanned| {
-            key.len() + value.as_ref().map_or(0, Vec::len)
-        };
+        let size = |(key, value): &Scanned| key.len() + value.as_ref().map_or(0, Vec::len);
         self.count_miss(page.entries.iter().map(size).sum());
         Ok(page)
     }
 
     fn learn(&mut self, key: &[u8], value: Option<Vec<u8>>) {
-        let entry = self.entries.entry(key.to_vec()).or_insert(Committed::Unread);
+        let entry = self
+            .entries
+            .entry(key.to_vec())
+            .or_insert(Committed::Unread);
         if let (Committed::Unread, Some(value)) = (&*entry, value) {
             *entry = Committed::Present(value.into());
         }

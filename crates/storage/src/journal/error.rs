@@ -70,6 +70,10 @@ pub(super) struct ScanSize {
 impl ScanSize {
     pub(super) fn add(&mut self, key: &[u8], value_bytes: usize) -> Result<(), LimitExceeded> {
         self.bytes += key.len() + value_bytes + SCAN_ENTRY_OVERHEAD_BYTES;
-        if self.bytes > MAX_SCAN_BYTES { Err(LimitExceeded::Scan) } else { Ok(()) }
+        if self.bytes > MAX_SCAN_BYTES {
+            Err(LimitExceeded::Scan)
+        } else {
+            Ok(())
+        }
     }
 }

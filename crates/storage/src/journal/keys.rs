@@ -74,7 +74,9 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), LimitExceeded> {
 
 pub(super) fn check_partition(partition: &[u8]) -> Result<(), JournalError> {
     if partition.is_empty() || partition.len() > MAX_PARTITION_BYTES {
-        return Err(JournalError::Partition { bytes: partition.len() });
+        return Err(JournalError::Partition {
+            bytes: partition.len(),
+        });
     }
     Ok(())
 }
@@ -93,6 +95,9 @@ mod tests {
     fn local_records_lie_apart_from_the_state() {
         let local = partition_key(b"chain", LocalTag::new(0), b"key");
         assert_eq!(local, b"chain\x80key");
-        assert_ne!(local, stored_key(b"chain", &state_key(Namespace::System, b"key")));
+        assert_ne!(
+            local,
+            stored_key(b"chain", &state_key(Namespace::System, b"key"))
+        );
     }
 }

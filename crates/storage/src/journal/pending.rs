@@ -49,13 +49,18 @@ impl PendingWrites {
 
     /// All writes in key order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
-        self.writes.iter().map(|(key, write)| (key.as_slice(), write.value.as_ref()))
+        self.writes
+            .iter()
+            .map(|(key, write)| (key.as_slice(), write.value.as_ref()))
     }
 
     /// The writes under a prefix in key order.
     pub(super) fn range(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
         self.writes
-            .range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
+            .range::<[u8], _>((
+                std::ops::Bound::Included(prefix),
+                std::ops::Bound::Unbounded,
+            ))
             .take_while(move |(key, _)| key.starts_with(prefix))
             .map(|(key, write)| (key.as_slice(), write.value.as_ref()))
     }
@@ -67,14 +72,26 @@ impl PendingWrites {
                 entry.get_mut().value = value;
             }
             Entry::Occupied(mut entry) => {
-                let previous = Some(entry.insert(Write { value, logged: current }));
-                self.undo_log.push(Undo { key: entry.key().clone(), previous });
+                let previous = Some(entry.insert(Write {
+                    value,
+                    logged: current,
+                }));
+                self.undo_log.push(Undo {
+                    key: entry.key().clone(),
+                    previous,
+                });
             }
             Entry::Vacant(entry) => {
                 if current > 0 {
-                    self.undo_log.push(Undo { key: entry.key().clone(), previous: None });
+                    self.undo_log.push(Undo {
+                        key: entry.key().clone(),
+                        previous: None,
+                    });
                 }
-                entry.insert(Write { value, logged: current });
+                entry.insert(Write {
+                    value,
+                    logged: current,
+                });
             }
         }
     }
@@ -82,7 +99,10 @@ impl PendingWrites {
     pub(super) fn mark(&mut self) -> Mark {
         self.last_serial += 1;
         let serial = self.last_serial;
-        self.marks.push(MarkRecord { serial, log_length: self.undo_log.len() });
+        self.marks.push(MarkRecord {
+            serial,
+            log_length: self.undo_log.len(),
+        });
         Mark { serial }
     }
 
@@ -173,8 +193,14 @@ mod tests {
         let inner = pending.mark();
         pending.roll_back(outer).unwrap();
         set(&mut pending, 1, 1);
-        assert!(matches!(pending.roll_back(inner), Err(JournalError::StaleMark)));
-        assert!(matches!(pending.release(inner), Err(JournalError::StaleMark)));
+        assert!(matches!(
+            pending.roll_back(inner),
+            Err(JournalError::StaleMark)
+        ));
+        assert!(matches!(
+            pending.release(inner),
+            Err(JournalError::StaleMark)
+        ));
         assert!(pending.get(&[1]).is_some());
     }
 }

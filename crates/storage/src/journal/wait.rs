@@ -9,7 +9,10 @@ use crate::store::{StoreError, StoreFuture};
 /// Waits for a store's answer. Stores in memory and on a local disk answer at once, and then no
 /// executor is entered, so that a journal also works inside of one.
 pub(super) fn wait<T>(mut future: StoreFuture<'_, T>) -> Result<T, StoreError> {
-    match future.as_mut().poll(&mut Context::from_waker(&noop_waker())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(&noop_waker()))
+    {
         Poll::Ready(result) => result,
         Poll::Pending => wait_long(future),
     }

@@ -24,7 +24,9 @@ const ACKNOWLEDGED: &str = "acknowledged ";
 /// The child; on its own it does nothing.
 #[test]
 fn write_until_killed() {
-    let Some(folder) = env::var_os(FOLDER_VARIABLE) else { return };
+    let Some(folder) = env::var_os(FOLDER_VARIABLE) else {
+        return;
+    };
     let store = Arc::new(DiskStore::open(folder).unwrap());
     thread::scope(|scope| {
         for writer in 0..WRITERS {
@@ -49,7 +51,10 @@ fn a_killed_process_leaves_whole_batches_and_every_acknowledged_one() {
         for writer in 0..WRITERS {
             let next = recovered(&store, writer);
             let promised = acknowledged[usize::from(writer)];
-            assert!(next >= promised, "batch {promised} was acknowledged, found {next}");
+            assert!(
+                next >= promised,
+                "batch {promised} was acknowledged, found {next}"
+            );
         }
     }
 }
@@ -57,10 +62,16 @@ fn a_killed_process_leaves_whole_batches_and_every_acknowledged_one() {
 /// Number of the batch that follows what the store holds of a writer. Fails on half a batch.
 fn recovered(store: &dyn KeyValueStore, writer: u8) -> u32 {
     let records = dump(store);
-    let mut values = records.iter().filter(|(key, _)| key[0] == writer).map(|(_, value)| value);
+    let mut values = records
+        .iter()
+        .filter(|(key, _)| key[0] == writer)
+        .map(|(_, value)| value);
     let Some(first) = values.next() else { return 0 };
     assert_eq!(values.clone().count() + 1, usize::from(BATCH_KEYS));
-    assert!(values.all(|value| value == first), "a torn batch of writer {writer}");
+    assert!(
+        values.all(|value| value == first),
+        "a torn batch of writer {writer}"
+    );
     u32::from_be_bytes(first[..4].try_into().unwrap()) + 1
 }
 
@@ -89,15 +100,20 @@ fn run_and_kill(folder: &Path, delay: Duration) -> [u32; WRITERS as usize] {
         scope.spawn(|| {
             for line in output.lines() {
                 let line = line.unwrap();
-                let Some((_, numbers)) = line.split_once(ACKNOWLEDGED) else { continue };
-                let Some((writer, number)) = numbers.split_once(' ') else { continue };
+                let Some((_, numbers)) = line.split_once(ACKNOWLEDGED) else {
+                    continue;
+                };
+                let Some((writer, number)) = numbers.split_once(' ') else {
+                    continue;
+                };
                 let writer: usize = writer.parse().unwrap();
                 acknowledged[writer] = number.parse::<u32>().unwrap() + 1;
                 // Nobody listens any more once the first batch was announced.
                 started.send(()).ok();
             }
         });
-        wait.recv_timeout(Duration::from_secs(60)).expect("the child writes");
+        wait.recv_timeout(Duration::from_secs(60))
+            .expect("the child writes");
         thread::sleep(delay);
         // On Unix this is SIGKILL.
         child.kill().unwrap();

@@ -42,7 +42,10 @@ fn threads_share_commits_and_all_of_them_are_durable() {
     });
     drop(store);
     let records = dump(&DiskStore::open(folder.path()).unwrap());
-    assert_eq!(records.len(), usize::from(THREADS) * usize::from(BATCHES) * 2);
+    assert_eq!(
+        records.len(),
+        usize::from(THREADS) * usize::from(BATCHES) * 2
+    );
     assert!(records.iter().all(|(key, value)| key[1] == value[0]));
 }
 
@@ -55,7 +58,11 @@ fn writes_that_wait_together_share_a_commit() {
         result.unwrap();
     }
     assert_eq!(dump(&store).len(), 100);
-    assert!(store.commits() < 50, "{} commits for 100 batches", store.commits());
+    assert!(
+        store.commits() < 50,
+        "{} commits for 100 batches",
+        store.commits()
+    );
 }
 
 #[test]
@@ -72,7 +79,10 @@ fn a_file_in_place_of_the_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "text").unwrap();
-    assert!(matches!(DiskStore::open(&path), Err(OpenError::NotAFolder { .. })));
+    assert!(matches!(
+        DiskStore::open(&path),
+        Err(OpenError::NotAFolder { .. })
+    ));
     assert_eq!(fs::read(&path).unwrap(), b"text");
 }
 
@@ -105,7 +115,10 @@ fn another_format_version_is_named_and_left_as_it_is() {
     let before = fs::read(folder.path().join(FILE_NAME)).unwrap();
     let error = DiskStore::open(folder.path()).unwrap_err();
     assert!(matches!(error, OpenError::OtherVersion { found, .. } if found == FORMAT_VERSION + 1));
-    assert!(error.to_string().contains("run the program that wrote it"), "{error}");
+    assert!(
+        error.to_string().contains("run the program that wrote it"),
+        "{error}"
+    );
     assert!(fs::read(folder.path().join(FILE_NAME)).unwrap() == before);
     set_version(folder.path(), FORMAT_VERSION);
     assert_eq!(dump(&DiskStore::open(folder.path()).unwrap()).len(), 1);
@@ -116,10 +129,15 @@ fn a_database_of_another_program_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let database = redb::Database::create(folder.path().join(FILE_NAME)).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(redb::TableDefinition::<u8, u8>::new("theirs")).unwrap();
+    transaction
+        .open_table(redb::TableDefinition::<u8, u8>::new("theirs"))
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(DiskStore::open(folder.path()), Err(OpenError::Foreign { .. })));
+    assert!(matches!(
+        DiskStore::open(folder.path()),
+        Err(OpenError::Foreign { .. })
+    ));
 }
 
 #[test]
@@ -164,6 +182,10 @@ fn set_version(folder: &Path, version: u32) {
     let database = redb::Database::create(folder.join(FILE_NAME)).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&str, u32>::new("meta");
-    transaction.open_table(meta).unwrap().insert("format version", version).unwrap();
+    transaction
+        .open_table(meta)
+        .unwrap()
+        .insert("format version", version)
+        .unwrap();
     transaction.commit().unwrap();
 }

@@ -35,7 +35,10 @@ fn a_key_is_read_once_also_if_it_is_absent() {
     for key in [&b"a1"[..], b"absent"] {
         assert_eq!(requests(&store, || journal.read(SYSTEM, key).unwrap()), 1);
         assert_eq!(requests(&store, || journal.read(SYSTEM, key).unwrap()), 0);
-        assert_eq!(requests(&store, || journal.contains(SYSTEM, key).unwrap()), 0);
+        assert_eq!(
+            requests(&store, || journal.contains(SYSTEM, key).unwrap()),
+            0
+        );
     }
     assert_eq!(journal.statistics().hits, 4);
     assert_eq!(journal.statistics().misses, 2);
@@ -51,10 +54,16 @@ fn many_keys_are_one_request_for_those_that_are_missing() {
     let asked = requests(&store, || {
         let values = journal.read_many(SYSTEM, &keys).unwrap();
         let values: Vec<_> = values.iter().map(Option::as_deref).collect();
-        assert_eq!(values, [Some(&b"111"[..]), Some(b"new"), Some(b"333"), None]);
+        assert_eq!(
+            values,
+            [Some(&b"111"[..]), Some(b"new"), Some(b"333"), None]
+        );
     });
     assert_eq!(asked, 1);
-    assert_eq!(requests(&store, || journal.read_many(SYSTEM, &keys).unwrap()), 0);
+    assert_eq!(
+        requests(&store, || journal.read_many(SYSTEM, &keys).unwrap()),
+        0
+    );
 }
 
 #[test]
@@ -66,14 +75,23 @@ fn a_scan_answers_every_later_question_below_it() {
     let asked = requests(&store, || {
         assert_eq!(journal.find_key_values(SYSTEM, b"a").unwrap(), found);
         assert_eq!(journal.find_keys(SYSTEM, b"a7").unwrap(), [b""]);
-        assert_eq!(journal.find_keys(SYSTEM, b"ab").unwrap(), Vec::<Vec<u8>>::new());
+        assert_eq!(
+            journal.find_keys(SYSTEM, b"ab").unwrap(),
+            Vec::<Vec<u8>>::new()
+        );
         assert!(journal.read(SYSTEM, b"a5").unwrap().is_some());
         assert!(journal.read(SYSTEM, b"ax").unwrap().is_none());
         assert!(!journal.contains(SYSTEM, b"ay").unwrap());
     });
     assert_eq!(asked, 0);
-    assert_eq!(requests(&store, || journal.find_keys(SYSTEM, b"").unwrap()), 1);
-    assert_eq!(requests(&store, || journal.find_keys(SYSTEM, b"c").unwrap()), 0);
+    assert_eq!(
+        requests(&store, || journal.find_keys(SYSTEM, b"").unwrap()),
+        1
+    );
+    assert_eq!(
+        requests(&store, || journal.find_keys(SYSTEM, b"c").unwrap()),
+        0
+    );
 }
 
 #[test]
@@ -86,8 +104,14 @@ fn a_scan_of_keys_leaves_only_values_to_be_asked_for() {
     });
     assert_eq!(asked, 0);
     assert_eq!(requests(&store, || journal.read(SYSTEM, b"a1").unwrap()), 1);
-    assert_eq!(requests(&store, || journal.find_key_values(SYSTEM, b"a").unwrap()), 1);
-    assert_eq!(requests(&store, || journal.find_key_values(SYSTEM, b"a").unwrap()), 0);
+    assert_eq!(
+        requests(&store, || journal.find_key_values(SYSTEM, b"a").unwrap()),
+        1
+    );
+    assert_eq!(
+        requests(&store, || journal.find_key_values(SYSTEM, b"a").unwrap()),
+        0
+    );
 }
 
 #[test]
@@ -119,7 +143,10 @@ fn own_writes_never_ask() {
     let (store, mut journal) = filled();
     let asked = requests(&store, || {
         journal.put(SYSTEM, b"a1", *b"new").unwrap();
-        assert_eq!(journal.read(SYSTEM, b"a1").unwrap().as_deref(), Some(&b"new"[..]));
+        assert_eq!(
+            journal.read(SYSTEM, b"a1").unwrap().as_deref(),
+            Some(&b"new"[..])
+        );
         journal.delete(SYSTEM, b"a2").unwrap();
         assert!(!journal.contains(SYSTEM, b"a2").unwrap());
     });

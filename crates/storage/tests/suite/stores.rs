@@ -38,7 +38,10 @@ fn operations_of_a_batch_apply_in_order() {
         batch.put(b"x2".to_vec(), b"new".to_vec());
         batch.delete(b"absent".to_vec());
         block_on(store.write(batch)).unwrap();
-        let expected = [(b"x2".to_vec(), b"new".to_vec()), (b"y".to_vec(), b"kept".to_vec())];
+        let expected = [
+            (b"x2".to_vec(), b"new".to_vec()),
+            (b"y".to_vec(), b"kept".to_vec()),
+        ];
         assert_eq!(dump(store), expected);
     });
 }
@@ -60,15 +63,30 @@ fn a_batch_with_a_bad_operation_changes_nothing() {
 #[test]
 fn scans_stay_under_their_prefix_and_come_in_pages() {
     on_each_store(|store| {
-        for key in [&[1][..], &[2], &[2, 0], &[2, 1], &[2, 255], &[3], &[255], &[255, 255]] {
+        for key in [
+            &[1][..],
+            &[2],
+            &[2, 0],
+            &[2, 1],
+            &[2, 255],
+            &[3],
+            &[255],
+            &[255, 255],
+        ] {
             block_on(store.write(put(key, [7]))).unwrap();
         }
         let page = block_on(store.scan_keys(&[2], None, 3)).unwrap();
-        assert_eq!((page.entries, page.is_last), (vec![vec![2], vec![2, 0], vec![2, 1]], false));
+        assert_eq!(
+            (page.entries, page.is_last),
+            (vec![vec![2], vec![2, 0], vec![2, 1]], false)
+        );
         let page = block_on(store.scan_keys(&[2], Some(&[2, 1]), 3)).unwrap();
         assert_eq!((page.entries, page.is_last), (vec![vec![2, 255]], true));
         let page = block_on(store.scan(&[255], Some(&[255]), 0)).unwrap();
-        assert_eq!((page.entries, page.is_last), (vec![(vec![255, 255], vec![7])], true));
+        assert_eq!(
+            (page.entries, page.is_last),
+            (vec![(vec![255, 255], vec![7])], true)
+        );
         let page = block_on(store.scan_keys(&[2], Some(&[9]), 3)).unwrap();
         assert_eq!((page.entries, page.is_last), (Vec::new(), true));
         let page = block_on(store.scan_keys(&[2], Some(&[0]), 1)).unwrap();

@@ -94,8 +94,17 @@ impl<'a> Analysis<'a> {
             has_calls: false,
             falls_through: false,
         };
-        let function = Frame { kind: FrameKind::Block, is_target: false };
-        Self { plan, frames: vec![function], is_live: true, dropped_frames: 0, run: None }
+        let function = Frame {
+            kind: FrameKind::Block,
+            is_target: false,
+        };
+        Self {
+            plan,
+            frames: vec![function],
+            is_live: true,
+            dropped_frames: 0,
+            run: None,
+        }
     }
 
     fn read(
@@ -108,20 +117,30 @@ impl<'a> Analysis<'a> {
             let (operator, offset) = reader.read_with_offset()?;
             check(offset, &operator, limits)?;
             validator.op(offset, &operator)?;
-            self.step(operator);
+            self.step(&operator);
             let nesting = self.frames.len() as u64 + self.dropped_frames;
-            within(offset, "depth of nested blocks", nesting, limits.nesting + 1)?;
+            within(
+                offset,
+                "depth of nested blocks",
+                nesting,
+                limits.nesting + 1,
+            )?;
             if self.is_live {
                 let height = validator.operand_stack_height();
-                within(offset, "height of the operands", height.into(), limits.operand_height)?;
+                within(
+                    offset,
+                    "height of the operands",
+                    height.into(),
+                    limits.operand_height,
+                )?;
                 self.plan.operand_height = self.plan.operand_height.max(height);
             }
         }
         Ok(reader.finish()?)
     }
 
-    fn step(&mut self, operator: Operator<'a>) {
-        if self.is_live || self.resumes(&operator) {
+    fn step(&mut self, operator: &Operator<'a>) {
+        if self.is_live || self.resumes(operator) {
             self.keep(operator);
         }
     }
@@ -142,15 +161,18 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    fn keep(&mut self, operator: Operator<'a>) {
+    fn keep(&mut self, operator: &Operator<'a>) {
         if matches!(operator, Operator::End) && self.frames.len() == 1 {
             self.plan.falls_through = self.is_live;
             self.frames.clear();
             return;
         }
-        self.pay(Costs::of(&operator));
-        self.plan.steps.push(Step { operator: operator.clone(), run_cost: 0 });
-        self.follow(&operator);
+        self.pay(Costs::of(operator));
+        self.plan.steps.push(Step {
+            operator: operator.clone(),
+            run_cost: 0,
+        });
+        self.follow(operator);
     }
 
     /// Adds to the cost of the current run.
@@ -178,7 +200,10 @@ impl<'a> Analysis<'a> {
                 self.is_live = false;
             }
             Operator::BrTable { targets } => {
-                targets.targets().flatten().for_each(|depth| self.target(depth));
+                targets
+                    .targets()
+                    .flatten()
+                    .for_each(|depth| self.target(depth));
                 self.target(targets.default());
                 self.is_live = false;
             }
@@ -192,7 +217,10 @@ impl<'a> Analysis<'a> {
         if !matches!(kind, FrameKind::Block) {
             self.begin_run();
         }
-        self.frames.push(Frame { kind, is_target: false });
+        self.frames.push(Frame {
+            kind,
+            is_target: false,
+        });
     }
 
     fn close(&mut self) {
@@ -222,12 +250,18 @@ impl<'a> Analysis<'a> {
 fn check(offset: u64, operator: &Operator<'_>, limits: &Limits) -> Result<(), PrepareError> {
     if let Operator::BrTable { targets } = operator {
         let count = u64::from(targets.len());
-        within(offset, "number of branch targets", count, limits.branch_targets)?;
+        within(
+            offset,
+            "number of branch targets",
+            count,
+            limits.branch_targets,
+        )?;
     }
     match refused(operator) {
-        Some(instruction) => {
-            Err(PrepareError::new(offset, RefusalReason::Instruction { instruction }))
-        }
+        Some(instruction) => Err(PrepareError::new(
+            offset,
+            RefusalReason::Instruction { instruction },
+        )),
         None => Ok(()),
     }
 }

@@ -11,9 +11,9 @@ use wasm_encoder::{
 use wasmparser::{Global, TypeRef};
 
 use super::{
-    CapturedGlobal, FUEL_EXPORT, GLOBAL_EXPORT_PREFIX, Limits, PrepareError,
-    PreparedModule, RefusalReason, STACK_EXPORT, STACK_UNITS, START_EXPORT, ValueType,
-    body::value_type, check::memory_maximum, error::within, hash_prepared, parse::ParsedModule,
+    CapturedGlobal, FUEL_EXPORT, GLOBAL_EXPORT_PREFIX, Limits, PrepareError, PreparedModule,
+    RefusalReason, STACK_EXPORT, STACK_UNITS, START_EXPORT, ValueType, body::value_type,
+    check::memory_maximum, error::within, hash_prepared, parse::ParsedModule,
 };
 
 /// Assembles the prepared module.
@@ -22,13 +22,21 @@ pub(super) fn assemble(
     limits: &Limits,
 ) -> Result<PreparedModule, PrepareError> {
     let captured_globals = captured_globals(&parsed.globals);
-    let bytes = encode(&parsed, &captured_globals, limits).map_err(refuse)?;
-    within(0, "size of the prepared module in bytes", bytes.len() as u64, limits.prepared_bytes)?;
+    let bytes = encode(&parsed, &captured_globals, limits).map_err(|error| refuse(&error))?;
+    within(
+        0,
+        "size of the prepared module in bytes",
+        bytes.len() as u64,
+        limits.prepared_bytes,
+    )?;
     let memory_initial = parsed.memory.as_ref().map_or(0, |memory| memory.initial);
     Ok(PreparedModule {
         hash: hash_prepared(&bytes),
         bytes,
-        captured_globals: captured_globals.into_iter().map(|(_, global)| global).collect(),
+        captured_globals: captured_globals
+            .into_iter()
+            .map(|(_, global)| global)
+            .collect(),
         has_start: parsed.start.is_some(),
         memory_initial_pages: u32::try_from(memory_initial).expect("limits bound the memory"),
         memory_maximum_pages: memory_maximum(parsed.memory.as_ref(), limits),
@@ -72,10 +80,14 @@ fn types(parsed: &ParsedModule<'_>) -> TypeSection {
         types.iter().map(|ty| value_type(*ty)).collect()
     };
     for ty in &parsed.types {
-        section.ty().function(encode(ty.params()), encode(ty.results()));
+        section
+            .ty()
+            .function(encode(ty.params()), encode(ty.results()));
     }
     for index in &parsed.result_types {
-        section.ty().function([], encode(parsed.types[*index as usize].results()));
+        section
+            .ty()
+            .function([], encode(parsed.types[*index as usize].results()));
     }
     section
 }
@@ -84,7 +96,11 @@ fn imports(parsed: &ParsedModule<'_>) -> ImportSection {
     let mut section = ImportSection::new();
     for import in &parsed.imports {
         if let TypeRef::Func(ty) = import.ty {
-            section.import(import.module, import.name, wasm_encoder::EntityType::Function(ty));
+            section.import(
+                import.module,
+                import.name,
+                wasm_encoder::EntityType::Function(ty),
+            );
         }
     }
     section
@@ -126,7 +142,11 @@ fn globals(parsed: &ParsedModule<'_>) -> Result<GlobalSection, reencode::Error<I
     for global in &parsed.globals {
         RoundtripReencoder.parse_global(&mut section, global.clone())?;
     }
-    let counter = |val_type| GlobalType { val_type, mutable: true, shared: false };
+    let counter = |val_type| GlobalType {
+        val_type,
+        mutable: true,
+        shared: false,
+    };
     section.global(counter(ValType::I64), &ConstExpr::i64_const(0));
     section.global(counter(ValType::I32), &ConstExpr::i32_const(STACK_UNITS));
     Ok(section)
@@ -168,6 +188,11 @@ fn data(parsed: &ParsedModule<'_>) -> Result<DataSection, reencode::Error<Infall
     Ok(section)
 }
 
-fn refuse(error: reencode::Error<Infallible>) -> PrepareError {
-    PrepareError::new(0, RefusalReason::Invalid { message: error.to_string() })
+fn refuse(error: &reencode::Error<Infallible>) -> PrepareError {
+    PrepareError::new(
+        0,
+        RefusalReason::Invalid {
+            message: error.to_string(),
+        },
+    )
 }

@@ -46,7 +46,13 @@ pub(super) struct Layout {
 pub(super) fn emit(plan: &Plan<'_>, layout: &Layout) -> Result<Function, PrepareError> {
     let scratch = Scratch::new(plan);
     let function = Function::new(scratch.locals(plan));
-    let mut emitter = Emitter { function, plan, layout, scratch, nesting: 0 };
+    let mut emitter = Emitter {
+        function,
+        plan,
+        layout,
+        scratch,
+        nesting: 0,
+    };
     emitter.prologue();
     for index in 0..plan.steps.len() {
         emitter.step(index)?;
@@ -57,7 +63,9 @@ pub(super) fn emit(plan: &Plan<'_>, layout: &Layout) -> Result<Function, Prepare
 
 /// The encoder's name of a type of the module.
 pub(super) fn value_type(ty: wasmparser::ValType) -> ValType {
-    RoundtripReencoder.val_type(ty).expect("validated types need no type index")
+    RoundtripReencoder
+        .val_type(ty)
+        .expect("validated types need no type index")
 }
 
 /// Locals that instrumentation adds behind the function's own.
@@ -83,14 +91,26 @@ impl Scratch {
         let canonical = |width: Float| {
             (0..plan.steps.len()).any(|index| needs_canonical(&plan.steps, index) == Some(width))
         };
-        let size = take(plan.steps.iter().any(|step| pays_by_size(&step.operator)), ValType::I32);
+        let size = take(
+            plan.steps.iter().any(|step| pays_by_size(&step.operator)),
+            ValType::I32,
+        );
         let f32 = take(canonical(Float::F32), ValType::F32);
         let f64 = take(canonical(Float::F64), ValType::F64);
-        Self { fuel, size, f32, f64, extra }
+        Self {
+            fuel,
+            size,
+            f32,
+            f64,
+            extra,
+        }
     }
 
     fn locals(&self, plan: &Plan<'_>) -> Vec<(u32, ValType)> {
-        let declared = plan.locals.iter().map(|(count, ty)| (*count, value_type(*ty)));
+        let declared = plan
+            .locals
+            .iter()
+            .map(|(count, ty)| (*count, value_type(*ty)));
         let added = self.extra.iter().map(|ty| (1, *ty));
         declared.chain([(1, ValType::I64)]).chain(added).collect()
     }
@@ -114,7 +134,11 @@ impl<'a> Emitter<'_, 'a> {
         self.put(&I::Block(self.layout.result_type));
         self.put(&I::Block(BlockType::Empty));
         if self.plan.has_calls {
-            self.put_all(&[I::GlobalGet(self.layout.stack_global), I::I32Const(0), I::I32LtS]);
+            self.put_all(&[
+                I::GlobalGet(self.layout.stack_global),
+                I::I32Const(0),
+                I::I32LtS,
+            ]);
             self.put(&I::BrIf(self.nesting));
         }
         self.charge(self.plan.entry_cost);
@@ -170,16 +194,27 @@ impl<'a> Emitter<'_, 'a> {
             Operator::End => self.nesting -= 1,
             _ => (),
         }
-        let instruction = RoundtripReencoder.instruction(operator.clone()).map_err(|error| {
-            PrepareError::new(0, RefusalReason::Invalid { message: error.to_string() })
-        })?;
+        let instruction = RoundtripReencoder
+            .instruction(operator.clone())
+            .map_err(|error| {
+                PrepareError::new(
+                    0,
+                    RefusalReason::Invalid {
+                        message: error.to_string(),
+                    },
+                )
+            })?;
         self.put(&instruction);
         Ok(())
     }
 
     /// A label of the module as it is now: the function's own is now `$out`.
     fn label(&self, depth: u32) -> u32 {
-        if depth == self.nesting { depth + 1 } else { depth }
+        if depth == self.nesting {
+            depth + 1
+        } else {
+            depth
+        }
     }
 
     fn branch_table(&mut self, table: &wasmparser::BrTable<'_>) -> Result<(), PrepareError> {
@@ -201,9 +236,15 @@ impl<'a> Emitter<'_, 'a> {
 
     /// Pays for the length on top of the operands, then copies or fills.
     fn bulk(&mut self, operator: &Operator<'a>) -> Result<(), PrepareError> {
-        self.put_all(&[I::LocalSet(self.scratch.size), I::LocalGet(self.scratch.fuel)]);
+        self.put_all(&[
+            I::LocalSet(self.scratch.size),
+            I::LocalGet(self.scratch.fuel),
+        ]);
         self.put_all(&[I::LocalGet(self.scratch.size), I::I64ExtendI32U]);
-        self.put_all(&[I::I64Const(Costs::BULK_BYTES_PER_UNIT_LOG2.into()), I::I64ShrU]);
+        self.put_all(&[
+            I::I64Const(Costs::BULK_BYTES_PER_UNIT_LOG2.into()),
+            I::I64ShrU,
+        ]);
         self.subtract_and_check();
         self.put(&I::LocalGet(self.scratch.size));
         self.plain(operator)
@@ -212,9 +253,16 @@ impl<'a> Emitter<'_, 'a> {
     /// Pays for the pages on top of the operands unless they are too many anyway, then grows.
     fn grow(&mut self, operator: &Operator<'a>) -> Result<(), PrepareError> {
         let maximum = self.layout.memory_maximum_pages.cast_signed();
-        self.put_all(&[I::LocalSet(self.scratch.size), I::LocalGet(self.scratch.fuel)]);
+        self.put_all(&[
+            I::LocalSet(self.scratch.size),
+            I::LocalGet(self.scratch.fuel),
+        ]);
         self.put_all(&[I::LocalGet(self.scratch.size), I::I32Const(0)]);
-        self.put_all(&[I::LocalGet(self.scratch.size), I::I32Const(maximum), I::I32LeU]);
+        self.put_all(&[
+            I::LocalGet(self.scratch.size),
+            I::I32Const(maximum),
+            I::I32LeU,
+        ]);
         self.put_all(&[I::Select, I::I64ExtendI32U]);
         self.put_all(&[I::I64Const(signed(Costs::MEMORY_GROW_PER_PAGE)), I::I64Mul]);
         self.subtract_and_check();
@@ -224,12 +272,16 @@ impl<'a> Emitter<'_, 'a> {
 
     fn canonical(&mut self, width: Float) {
         let (local, constant, equal) = match width {
-            Float::F32 => {
-                (self.scratch.f32, I::F32Const(Ieee32::new(CANONICAL_F32)), I::F32Eq)
-            }
-            Float::F64 => {
-                (self.scratch.f64, I::F64Const(Ieee64::new(CANONICAL_F64)), I::F64Eq)
-            }
+            Float::F32 => (
+                self.scratch.f32,
+                I::F32Const(Ieee32::new(CANONICAL_F32)),
+                I::F32Eq,
+            ),
+            Float::F64 => (
+                self.scratch.f64,
+                I::F64Const(Ieee64::new(CANONICAL_F64)),
+                I::F64Eq,
+            ),
         };
         self.put_all(&[I::LocalTee(local), constant]);
         self.put_all(&[I::LocalGet(local), I::LocalGet(local), equal, I::Select]);
@@ -245,7 +297,12 @@ impl<'a> Emitter<'_, 'a> {
     /// Takes the amount on top of the operands from the fuel below it. No amount can make the
     /// counter wrap: it was not negative before, and amounts stay far below 2^62.
     fn subtract_and_check(&mut self) {
-        self.put_all(&[I::I64Sub, I::LocalTee(self.scratch.fuel), I::I64Const(0), I::I64LtS]);
+        self.put_all(&[
+            I::I64Sub,
+            I::LocalTee(self.scratch.fuel),
+            I::I64Const(0),
+            I::I64LtS,
+        ]);
         self.put(&I::BrIf(self.nesting));
     }
 
@@ -260,7 +317,10 @@ impl<'a> Emitter<'_, 'a> {
     }
 
     fn move_stack(&mut self, operation: &I<'_>) {
-        let units = frame_units(self.plan.local_count.into(), self.plan.operand_height.into());
+        let units = frame_units(
+            self.plan.local_count.into(),
+            self.plan.operand_height.into(),
+        );
         self.put_all(&[I::GlobalGet(self.layout.stack_global), I::I32Const(units)]);
         self.put(operation);
         self.put(&I::GlobalSet(self.layout.stack_global));
@@ -271,7 +331,9 @@ impl<'a> Emitter<'_, 'a> {
     }
 
     fn put_all(&mut self, instructions: &[I<'_>]) {
-        instructions.iter().for_each(|instruction| self.put(instruction));
+        instructions
+            .iter()
+            .for_each(|instruction| self.put(instruction));
     }
 }
 

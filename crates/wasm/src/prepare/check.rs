@@ -6,8 +6,8 @@ use wasmparser::{
 };
 
 use super::{
-    AbiExport, AbiSurface, Limits, MEMORY_EXPORT, PrepareError, RESERVED_PREFIX, RefusalReason,
-    ValueType,
+    AbiExport, AbiSurface, FUEL_EXPORT, GLOBAL_EXPORT_PREFIX, Limits, MEMORY_EXPORT, PrepareError,
+    RESERVED_PREFIX, RefusalReason, STACK_EXPORT, START_EXPORT, ValueType,
     error::within,
     parse::ParsedModule,
     surface::{describe, describe_found, same_type},
@@ -18,7 +18,9 @@ const PAGE_BYTES: u64 = 65_536;
 /// The size up to which the module's memory may grow, in pages.
 pub(super) fn memory_maximum(memory: Option<&MemoryType>, limits: &Limits) -> u32 {
     let declared = memory.and_then(|memory| memory.maximum).unwrap_or(u64::MAX);
-    u32::try_from(declared).unwrap_or(u32::MAX).min(limits.memory_maximum_pages)
+    u32::try_from(declared)
+        .unwrap_or(u32::MAX)
+        .min(limits.memory_maximum_pages)
 }
 
 /// Parameters and results of a function or block type.
@@ -27,8 +29,18 @@ pub(super) fn function_type(
     ty: &FuncType,
     limits: &Limits,
 ) -> Result<(), PrepareError> {
-    within(offset, "number of parameters", ty.params().len() as u64, limits.parameters)?;
-    within(offset, "number of results", ty.results().len() as u64, limits.results)
+    within(
+        offset,
+        "number of parameters",
+        ty.params().len() as u64,
+        limits.parameters,
+    )?;
+    within(
+        offset,
+        "number of results",
+        ty.results().len() as u64,
+        limits.results,
+    )
 }
 
 /// An import must be a function of the ABI, with its exact type.
@@ -41,18 +53,32 @@ pub(super) fn import(
     let (module, name) = (import.module.to_owned(), import.name.to_owned());
     let TypeRef::Func(index) = import.ty else {
         let kind = import_kind(&import.ty);
-        return Err(PrepareError::new(offset, RefusalReason::ImportKind { module, name, kind }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::ImportKind { module, name, kind },
+        ));
     };
     let mut known = abi.imports.iter();
     let Some(known) = known.find(|it| it.module == module && it.name == name) else {
-        return Err(PrepareError::new(offset, RefusalReason::UnknownImport { module, name }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::UnknownImport { module, name },
+        ));
     };
     let ty = &types[index as usize];
     if same_type(ty, known.params, known.results) {
         return Ok(());
     }
     let (found, expected) = (describe_found(ty), describe(known.params, known.results));
-    Err(PrepareError::new(offset, RefusalReason::ImportType { module, name, found, expected }))
+    Err(PrepareError::new(
+        offset,
+        RefusalReason::ImportType {
+            module,
+            name,
+            found,
+            expected,
+        },
+    ))
 }
 
 /// The table must hold functions.
@@ -61,7 +87,12 @@ pub(super) fn table(offset: u64, ty: &TableType, limits: &Limits) -> Result<(), 
         let ty = ty.element_type.to_string();
         return Err(PrepareError::new(offset, RefusalReason::TableType { ty }));
     }
-    within(offset, "number of table elements", ty.initial, limits.table_elements)
+    within(
+        offset,
+        "number of table elements",
+        ty.initial,
+        limits.table_elements,
+    )
 }
 
 /// Mutable globals must hold numbers.
@@ -69,7 +100,10 @@ pub(super) fn global(offset: u64, index: u32, global: &Global<'_>) -> Result<(),
     let ty = global.ty.content_type;
     if global.ty.mutable && ValueType::from_wasm(ty).is_none() {
         let ty = ty.to_string();
-        return Err(PrepareError::new(offset, RefusalReason::GlobalType { index, ty }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::GlobalType { index, ty },
+        ));
     }
     Ok(())
 }
@@ -83,13 +117,23 @@ pub(super) fn export(
     limits: &Limits,
 ) -> Result<(), PrepareError> {
     let size = export.name.len() as u64;
-    within(offset, "length of an export's name in bytes", size, limits.export_name_bytes)?;
-    let name = export.name.to_owned();
-    if name.starts_with(RESERVED_PREFIX) {
-        return Err(PrepareError::new(offset, RefusalReason::ReservedExport { name }));
-    }
-    match abi.exports.iter().find(|known| known.name == name) {
+    within(
+        offset,
+        "length of an export's name in bytes",
+        size,
+        limits.export_name_bytes,
+    )?;
+    let name = export.name;
+    let known = abi.exports.iter().find(|known| known.name == name);
+    match known.filter(|_| !is_added(name)) {
         Some(known) => export_type(offset, export, module, known),
+        None if name.starts_with(RESERVED_PREFIX) => {
+            let name = name.to_owned();
+            Err(PrepareError::new(
+                offset,
+                RefusalReason::ReservedExport { name },
+            ))
+        }
         None => Ok(()),
     }
 }
@@ -101,12 +145,19 @@ pub(super) fn required_exports(
     end: u64,
 ) -> Result<(), PrepareError> {
     let has = |name: &str, kind: ExternalKind| {
-        module.exports.iter().any(|export| export.name == name && export.kind == kind)
+        module
+            .exports
+            .iter()
+            .any(|export| export.name == name && export.kind == kind)
     };
     if !has(MEMORY_EXPORT, ExternalKind::Memory) {
         return Err(missing(end, MEMORY_EXPORT, "memory"));
     }
-    match abi.exports.iter().find(|known| !has(known.name, ExternalKind::Func)) {
+    match abi
+        .exports
+        .iter()
+        .find(|known| !has(known.name, ExternalKind::Func))
+    {
         Some(known) => Err(missing(end, known.name, "function")),
         None => Ok(()),
     }
@@ -125,7 +176,10 @@ pub(super) fn element(
     let kind = "element";
     match &element.kind {
         ElementKind::Passive => {
-            return Err(PrepareError::new(offset, RefusalReason::PassiveSegment { kind }));
+            return Err(PrepareError::new(
+                offset,
+                RefusalReason::PassiveSegment { kind },
+            ));
         }
         ElementKind::Declared => (),
         ElementKind::Active { offset_expr, .. } => {
@@ -144,7 +198,10 @@ pub(super) fn data(
 ) -> Result<(), PrepareError> {
     let kind = "data";
     let DataKind::Active { offset_expr, .. } = &data.kind else {
-        return Err(PrepareError::new(offset, RefusalReason::PassiveSegment { kind }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::PassiveSegment { kind },
+        ));
     };
     let size = memory.map_or(0, |memory| memory.initial * PAGE_BYTES);
     segment_bounds(offset, kind, offset_expr, data.data.len() as u64, size)
@@ -158,11 +215,17 @@ fn segment_bounds(
     size: u64,
 ) -> Result<(), PrepareError> {
     let Some(start) = constant(start)? else {
-        return Err(PrepareError::new(offset, RefusalReason::SegmentOffset { kind }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::SegmentOffset { kind },
+        ));
     };
     let end = u64::from(start) + length;
     if end > size {
-        return Err(PrepareError::new(offset, RefusalReason::SegmentBounds { kind, end, size }));
+        return Err(PrepareError::new(
+            offset,
+            RefusalReason::SegmentBounds { kind, end, size },
+        ));
     }
     Ok(())
 }
@@ -175,6 +238,12 @@ fn constant(expression: &ConstExpr<'_>) -> Result<Option<u32>, PrepareError> {
         (Operator::I32Const { value }, Operator::End) => Some(value.cast_unsigned()),
         _ => None,
     })
+}
+
+/// Whether preparation itself exports this name, so that not even the ABI may use it.
+fn is_added(name: &str) -> bool {
+    [FUEL_EXPORT, STACK_EXPORT, START_EXPORT].contains(&name)
+        || name.starts_with(GLOBAL_EXPORT_PREFIX)
 }
 
 fn export_type(
@@ -192,7 +261,14 @@ fn export_type(
     }
     let (found, expected) = (describe_found(ty), describe(known.params, known.results));
     let name = known.name.to_owned();
-    Err(PrepareError::new(offset, RefusalReason::ExportType { name, found, expected }))
+    Err(PrepareError::new(
+        offset,
+        RefusalReason::ExportType {
+            name,
+            found,
+            expected,
+        },
+    ))
 }
 
 fn missing(offset: u64, name: &str, kind: &'static str) -> PrepareError {

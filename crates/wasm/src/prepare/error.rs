@@ -31,8 +31,10 @@ pub enum RefusalReason {
         message: String,
     },
     /// An instruction changes state that a snapshot cannot capture.
-    #[error("`{instruction}` is not accepted because snapshots could not capture its effect; \
-             build without it")]
+    #[error(
+        "`{instruction}` is not accepted because snapshots could not capture its effect; \
+             build without it"
+    )]
     Instruction {
         /// The instruction's name.
         instruction: &'static str,
@@ -56,8 +58,10 @@ pub enum RefusalReason {
         name: String,
     },
     /// The import is a function of the ABI, but with another type.
-    #[error("import `{name}` of `{module}` has type {found} instead of {expected}; \
-             build against the current SDK")]
+    #[error(
+        "import `{name}` of `{module}` has type {found} instead of {expected}; \
+             build against the current SDK"
+    )]
     ImportType {
         /// Module name of the import.
         module: String,
@@ -69,8 +73,10 @@ pub enum RefusalReason {
         expected: String,
     },
     /// The import is not a function.
-    #[error("import `{name}` of `{module}` is a {kind}; only functions can be imported, \
-             define it in the module")]
+    #[error(
+        "import `{name}` of `{module}` is a {kind}; only functions can be imported, \
+             define it in the module"
+    )]
     ImportKind {
         /// Module name of the import.
         module: String,
@@ -88,8 +94,10 @@ pub enum RefusalReason {
         kind: &'static str,
     },
     /// A required export has another type.
-    #[error("export `{name}` has type {found} instead of {expected}; \
-             build against the current SDK")]
+    #[error(
+        "export `{name}` has type {found} instead of {expected}; \
+             build against the current SDK"
+    )]
     ExportType {
         /// Name of the export.
         name: String,
@@ -105,8 +113,10 @@ pub enum RefusalReason {
         name: String,
     },
     /// A mutable global holds something that a snapshot cannot capture.
-    #[error("mutable global {index} has type {ty}, which snapshots cannot capture; \
-             use a number instead")]
+    #[error(
+        "mutable global {index} has type {ty}, which snapshots cannot capture; \
+             use a number instead"
+    )]
     GlobalType {
         /// Index of the global.
         index: u32,
@@ -126,15 +136,19 @@ pub enum RefusalReason {
         kind: &'static str,
     },
     /// An active segment's offset is not a plain constant.
-    #[error("the offset of a {kind} segment is not a single `i32.const`; \
-             build without position-independent code")]
+    #[error(
+        "the offset of a {kind} segment is not a single `i32.const`; \
+             build without position-independent code"
+    )]
     SegmentOffset {
         /// `data` or `element`.
         kind: &'static str,
     },
     /// An active segment does not fit what it initialises.
-    #[error("a {kind} segment ends at {end}, past the initial size {size}; \
-             declare a larger initial size")]
+    #[error(
+        "a {kind} segment ends at {end}, past the initial size {size}; \
+             declare a larger initial size"
+    )]
     SegmentBounds {
         /// `data` or `element`.
         kind: &'static str,
@@ -160,7 +174,10 @@ impl From<wasmparser::Error> for PrepareError {
     fn from(error: wasmparser::Error) -> Self {
         let message = error.message().to_owned();
         let reason = match error.missing_wasm_feature() {
-            Some(features) => RefusalReason::Feature { feature: feature_name(features), message },
+            Some(features) => RefusalReason::Feature {
+                feature: feature_name(features),
+                message,
+            },
             None => RefusalReason::Invalid { message },
         };
         Self::new(error.offset(), reason)
@@ -183,7 +200,10 @@ pub(super) fn within(
 fn feature_name(features: WasmFeatures) -> &'static str {
     const NAMES: [(WasmFeatures, &str); 14] = [
         (WasmFeatures::THREADS, "threads"),
-        (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything-threads"),
+        (
+            WasmFeatures::SHARED_EVERYTHING_THREADS,
+            "shared-everything-threads",
+        ),
         (WasmFeatures::MEMORY64, "memory64"),
         (WasmFeatures::MULTI_MEMORY, "multi-memory"),
         (WasmFeatures::EXCEPTIONS, "exception-handling"),

@@ -52,7 +52,8 @@ pub use surface::{AbiExport, AbiImport, AbiSurface, ValueType};
 /// of the costs or of the limits comes with a new number.
 pub const PREPARE_VERSION: u32 = 1;
 
-/// Prefix of every name that preparation adds; a published module may not export such names.
+/// Prefix of every name that preparation adds. A published module may export such a name only if
+/// the ABI asks for exactly that export.
 pub const RESERVED_PREFIX: &str = "resident:";
 /// Name of the exported mutable `i64` global with the remaining fuel; negative when exhausted.
 pub const FUEL_EXPORT: &str = "resident:fuel";

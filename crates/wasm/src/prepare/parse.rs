@@ -54,7 +54,12 @@ pub(super) fn parse<'a>(
     abi: &AbiSurface<'_>,
     limits: &Limits,
 ) -> Result<ParsedModule<'a>, PrepareError> {
-    within(0, "size of the module in bytes", code.len() as u64, limits.module_bytes)?;
+    within(
+        0,
+        "size of the module in bytes",
+        code.len() as u64,
+        limits.module_bytes,
+    )?;
     let mut reader = Reader {
         validator: Validator::new_with_features(FEATURES),
         allocations: FuncValidatorAllocations::default(),
@@ -88,6 +93,15 @@ struct Reader<'a, 'l> {
 
 impl<'a> Reader<'a, '_> {
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), PrepareError> {
+        if let Payload::MemorySection(section) = &payload {
+            // Before the validator, whose message would not say what to do.
+            within(
+                section.range().start,
+                "number of memories",
+                section.count().into(),
+                1,
+            )?;
+        }
         if let ValidPayload::Func(function, body) = self.validator.payload(&payload)? {
             return self.body(function, &body);
         }
@@ -151,7 +165,12 @@ impl<'a> Reader<'a, '_> {
 
     fn functions(&mut self, section: &SectionLimited<'a, u32>) -> Result<(), PrepareError> {
         let (offset, count) = (section.range().start, section.count());
-        within(offset, "number of functions", count.into(), self.limits.functions)?;
+        within(
+            offset,
+            "number of functions",
+            count.into(),
+            self.limits.functions,
+        )?;
         for ty in section.clone() {
             self.module.functions.push(ty?);
         }
@@ -162,7 +181,12 @@ impl<'a> Reader<'a, '_> {
         &mut self,
         section: &SectionLimited<'a, wasmparser::Table<'a>>,
     ) -> Result<(), PrepareError> {
-        within(section.range().start, "number of tables", section.count().into(), 1)?;
+        within(
+            section.range().start,
+            "number of tables",
+            section.count().into(),
+            1,
+        )?;
         for table in section.clone().into_iter_with_offsets() {
             let (offset, table) = table?;
             check::table(offset, &table.ty, self.limits)?;
@@ -172,11 +196,18 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn memories(&mut self, section: &SectionLimited<'a, MemoryType>) -> Result<(), PrepareError> {
-        within(section.range().start, "number of memories", section.count().into(), 1)?;
         for memory in section.clone().into_iter_with_offsets() {
             let (offset, memory) = memory?;
-            let limit = self.limits.memory_initial_pages.min(self.limits.memory_maximum_pages);
-            within(offset, "initial memory in pages", memory.initial, limit.into())?;
+            let limit = self
+                .limits
+                .memory_initial_pages
+                .min(self.limits.memory_maximum_pages);
+            within(
+                offset,
+                "initial memory in pages",
+                memory.initial,
+                limit.into(),
+            )?;
             self.module.memory = Some(memory);
         }
         Ok(())
@@ -184,7 +215,12 @@ impl<'a> Reader<'a, '_> {
 
     fn globals(&mut self, section: &SectionLimited<'a, Global<'a>>) -> Result<(), PrepareError> {
         let (offset, count) = (section.range().start, section.count());
-        within(offset, "number of globals", count.into(), self.limits.globals)?;
+        within(
+            offset,
+            "number of globals",
+            count.into(),
+            self.limits.globals,
+        )?;
         for (index, global) in (0..).zip(section.clone().into_iter_with_offsets()) {
             let (offset, global) = global?;
             check::global(offset, index, &global)?;
@@ -195,7 +231,12 @@ impl<'a> Reader<'a, '_> {
 
     fn exports(&mut self, section: &SectionLimited<'a, Export<'a>>) -> Result<(), PrepareError> {
         let (offset, count) = (section.range().start, section.count());
-        within(offset, "number of exports", count.into(), self.limits.exports)?;
+        within(
+            offset,
+            "number of exports",
+            count.into(),
+            self.limits.exports,
+        )?;
         for export in section.clone().into_iter_with_offsets() {
             let (offset, export) = export?;
             check::export(offset, &export, &self.module, self.abi, self.limits)?;
@@ -212,7 +253,12 @@ impl<'a> Reader<'a, '_> {
             let (offset, element) = element?;
             self.element_items += check::element(offset, &element, self.module.table.as_ref())?;
             let limit = self.limits.element_items;
-            within(offset, "number of table entries in segments", self.element_items, limit)?;
+            within(
+                offset,
+                "number of table entries in segments",
+                self.element_items,
+                limit,
+            )?;
             self.module.elements.push(element);
         }
         Ok(())
@@ -220,12 +266,22 @@ impl<'a> Reader<'a, '_> {
 
     fn data(&mut self, section: &SectionLimited<'a, Data<'a>>) -> Result<(), PrepareError> {
         let (offset, count) = (section.range().start, section.count());
-        within(offset, "number of data segments", count.into(), self.limits.data_segments)?;
+        within(
+            offset,
+            "number of data segments",
+            count.into(),
+            self.limits.data_segments,
+        )?;
         for data in section.clone().into_iter_with_offsets() {
             let (offset, data) = data?;
             check::data(offset, &data, self.module.memory.as_ref())?;
             self.data_bytes += data.data.len() as u64;
-            within(offset, "size of data in bytes", self.data_bytes, self.limits.data_bytes)?;
+            within(
+                offset,
+                "size of data in bytes",
+                self.data_bytes,
+                self.limits.data_bytes,
+            )?;
             self.module.data.push(data);
         }
         Ok(())
@@ -237,7 +293,12 @@ impl<'a> Reader<'a, '_> {
         body: &FunctionBody<'a>,
     ) -> Result<(), PrepareError> {
         let (start, size) = (body.range().start, body.as_bytes().len() as u64);
-        within(start, "size of a function in bytes", size, self.limits.function_bytes)?;
+        within(
+            start,
+            "size of a function in bytes",
+            size,
+            self.limits.function_bytes,
+        )?;
         let type_index = self.module.functions[function.index as usize];
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         let plan = analyse(&mut validator, body, self.limits)?;
@@ -245,7 +306,12 @@ impl<'a> Reader<'a, '_> {
         let layout = self.layout(type_index);
         self.module.bodies.function(&body::emit(&plan, &layout)?);
         let size = self.module.bodies.byte_len() as u64;
-        within(start, "size of instrumented code in bytes", size, self.limits.prepared_bytes)
+        within(
+            start,
+            "size of instrumented code in bytes",
+            size,
+            self.limits.prepared_bytes,
+        )
     }
 
     fn layout(&mut self, type_index: u32) -> Layout {
@@ -278,7 +344,9 @@ impl<'a> Reader<'a, '_> {
 
     /// Keeps function names. Errors end the reading quietly: names have no effect.
     fn custom(&mut self, section: &CustomSectionReader<'a>) {
-        let KnownCustom::Name(names) = section.as_known() else { return };
+        let KnownCustom::Name(names) = section.as_known() else {
+            return;
+        };
         for subsection in names {
             match subsection {
                 Ok(Name::Function(map)) => self.names(map),
@@ -294,7 +362,9 @@ impl<'a> Reader<'a, '_> {
         for naming in map.take(room.saturating_sub(self.module.names.len())) {
             let Ok(naming) = naming else { return };
             let end = naming.name.floor_char_boundary(width);
-            self.module.names.insert(naming.index, naming.name[..end].to_owned());
+            self.module
+                .names
+                .insert(naming.index, naming.name[..end].to_owned());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::{Arc, Once}};
 
 use wasmer::{
     Engine, Module,
-    sys::{CompilerConfig as _, Cranelift, CraneliftOptLevel, EngineBuilder},
+    sys::{Cranelift, CraneliftOptLevel, EngineBuilder},
 };
 
 use crate::{EngineError, Host, NATIVE_STACK_BYTES, prepare::PreparedModule};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use resident_abi::entry_points::ContractEntryPoint;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
+use send_wrapper::SendWrapper;
 use wasmer::{
     AsStoreMut, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut, TypedFunction,
     Value,
@@ -21,7 +22,10 @@ use crate::{
 };
 
 /// What the environment of the host functions holds.
-pub(super) type State<H> = Slot<H, Exports>;
+///
+/// Wasmer wants it to be `Send`, but its own stores are not, and the host keeps stores of other
+/// instances. An instance stays on the thread that made it, and the wrapper checks that.
+pub(super) type State<H> = SendWrapper<Slot<H, Exports>>;
 
 /// The exports of an instance, resolved once.
 pub(super) struct Exports {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use resident_abi::{EntryPoint, MEMORY_EXPORT, REALLOC_EXPORT, entry_points::ContractEntryPoint};
+use send_wrapper::SendWrapper;
 use wasmer::{AsStoreMut, ExportError, FunctionEnv, Instance, Store};
 
 use super::{
@@ -33,7 +34,7 @@ impl<H: Host> WasmerInstance<H> {
     /// If the engine has no room for another instance.
     pub fn new(module: &WasmerModule<H>) -> Result<Self, EngineError> {
         let mut store = Store::new(module.engine.clone());
-        let state = FunctionEnv::new(&mut store, Slot::new());
+        let state = FunctionEnv::new(&mut store, SendWrapper::new(Slot::new()));
         let imports = imports(module, &mut store, &state);
         let instance =
             Instance::new(&mut store, &module.module, &imports).map_err(instantiate_error)?;

@@ -71,7 +71,7 @@ fn dead_code_is_dropped_whatever_its_types() {
             (i32.add) (select) (drop)
             (block (result f64) (loop (br 1 (f64.const 0))) (f64.const 1) (unreachable))
             (drop)
-            (if (then (return)) (else (unreachable)))
+            (if (then (return (i32.const 3))) (else (unreachable)))
             (i32.const 2))
         (if (param i32) (result i32) (local.get 0)
             (then (br 1) (i32.const 9) (f32.const 1) (drop))

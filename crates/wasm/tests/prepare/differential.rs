@@ -4,12 +4,12 @@ use arbitrary::Unstructured;
 use resident_wasm::prepare::{Exhaustion, Limits, START_EXPORT, prepare_with_limits};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_smith::{Config as Shape, Module as Generated};
-use wasmtime::{Config, Engine, ExternType, Instance, Linker, Module, Store, Trap, Val, ValType};
+use wasmtime::{Config, Engine, ExternType, FuncType, Instance, Module, Store, Trap, Val, ValType};
 
-use crate::harness::{Prepared, SURFACE, bits};
+use crate::harness::{PLENTY, Prepared, SURFACE, bits, instantiate_module};
 
 /// Modules to generate; set `RESIDENT_PREPARE_CASES` to search longer.
-const CASES: u64 = 150;
+const CASES: u64 = 250;
 /// Fuel of one call, in the original's units as well as the prepared module's.
 const FUEL: u64 = 200_000;
 
@@ -17,56 +17,116 @@ const FUEL: u64 = 200_000;
 fn generated_modules_do_the_same_prepared() {
     let cases = std::env::var("RESIDENT_PREPARE_CASES").ok();
     let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number"));
-    let mut compared = 0;
-    for seed in 1..=cases {
-        if let Some(calls) = compare(seed) {
-            compared += calls;
-        }
-    }
-    assert!(compared > cases, "only {compared} calls of {cases} modules were compared");
+    let completed: u64 = (1..=cases)
+        .filter_map(Pair::generate)
+        .map(|pair| pair.compare())
+        .sum();
+    assert!(
+        completed > cases,
+        "only {completed} calls of {cases} modules ran to their end"
+    );
 }
 
-/// Compares every exported function of one module. `None` if the module is refused.
-fn compare(seed: u64) -> Option<u64> {
-    let code = generate(seed)?;
-    let limits = Limits { memory_maximum_pages: 4, memory_initial_pages: 4, ..Limits::PROTOCOL };
-    let prepared = prepare_with_limits(&code, &SURFACE, &limits).ok()?;
-    let mut original = Original::new(&code)?;
-    let mut prepared_instance = Prepared::new(&prepared);
-    if prepared.has_start {
-        let started = prepared_instance.call(START_EXPORT, &[], i64::MAX >> 1);
-        assert!(started.results.is_ok(), "seed {seed}: start traps only when prepared");
+/// A generated module, compiled as it is and prepared.
+struct Pair {
+    seed: u64,
+    original: Module,
+    prepared: Module,
+    has_start: bool,
+}
+
+impl Pair {
+    /// `None` if generation fails or the module is refused.
+    fn generate(seed: u64) -> Option<Self> {
+        let code = generate(seed)?;
+        let limits = Limits {
+            memory_maximum_pages: 4,
+            memory_initial_pages: 4,
+            ..Limits::PROTOCOL
+        };
+        let prepared = prepare_with_limits(&code, &SURFACE, &limits).ok()?;
+        let mut config = Config::new();
+        config
+            .cranelift_nan_canonicalization(true)
+            .consume_fuel(true);
+        let engine = Engine::new(&config).expect("engine");
+        let original = Module::new(&engine, code).expect("valid");
+        let has_start = prepared.has_start;
+        let prepared = Module::new(&Engine::default(), prepared.bytes).expect("valid");
+        Some(Self {
+            seed,
+            original,
+            prepared,
+            has_start,
+        })
     }
-    let mut compared = 0;
-    for (name, parameters) in original.functions() {
-        let arguments: Vec<Val> = parameters.iter().map(|ty| argument(ty, seed)).collect();
-        let Some(expected) = original.call(&name, &arguments) else { return Some(compared) };
-        let outcome = prepared_instance.call(&name, &arguments, 1 << 40);
+
+    /// Calls every exported function on new instances. Returns how many calls ran to their end.
+    fn compare(&self) -> u64 {
+        let functions = self
+            .original
+            .exports()
+            .filter_map(|export| match export.ty() {
+                ExternType::Func(ty) => Some((export.name().to_owned(), ty)),
+                _ => None,
+            });
+        functions
+            .map(|(name, ty)| u64::from(self.compare_call(&name, &ty)))
+            .sum()
+    }
+
+    fn compare_call(&self, name: &str, ty: &FuncType) -> bool {
+        let arguments: Vec<Val> = ty.params().map(|ty| argument(&ty, self.seed)).collect();
+        let Some(mut original) = Original::new(&self.original) else {
+            return false;
+        };
+        let Some(expected) = original.call(name, &arguments) else {
+            return false;
+        };
+        let (store, instance) = instantiate_module(&self.prepared);
+        let mut prepared = Prepared { store, instance };
+        if self.has_start {
+            let started = prepared.call(START_EXPORT, &[], PLENTY);
+            assert!(
+                started.results.is_ok(),
+                "seed {}: start fails when prepared",
+                self.seed
+            );
+        }
+        let outcome = prepared.call(name, &arguments, PLENTY);
         if outcome.results == Err(Some(Exhaustion::Stack)) {
-            return Some(compared);
+            return false;
         }
-        assert_eq!(outcome.results.ok(), expected, "seed {seed}: results of {name}");
-        assert_eq!(original.state(), state(&mut prepared_instance), "seed {seed}: after {name}");
-        if expected.is_none() {
-            return Some(compared + 1);
-        }
-        compared += 1;
+        let seed = self.seed;
+        assert_eq!(
+            outcome.results.ok(),
+            expected,
+            "seed {seed}: results of {name}"
+        );
+        let state = state(&mut prepared.store, &prepared.instance);
+        assert!(original.state() == state, "seed {seed}: state after {name}");
+        expected.is_some()
     }
-    Some(compared)
 }
 
 /// The memory and all exported globals.
 type State = (Vec<u8>, Vec<(String, u64)>);
 
-fn state(prepared: &mut Prepared) -> State {
-    state_of(&mut prepared.store, &prepared.instance)
-}
-
-fn state_of(store: &mut Store<()>, instance: &Instance) -> State {
-    let memory = instance.get_memory(&mut *store, "memory").expect("memory").data(&*store).to_vec();
-    let exports: Vec<_> = instance.exports(&mut *store).map(|it| it.name().to_owned()).collect();
+fn state(store: &mut Store<()>, instance: &Instance) -> State {
+    let memory = instance
+        .get_memory(&mut *store, "memory")
+        .expect("memory")
+        .data(&*store)
+        .to_vec();
+    let exports: Vec<_> = instance
+        .exports(&mut *store)
+        .map(|it| it.name().to_owned())
+        .collect();
     let mut globals = Vec::new();
-    for name in exports.into_iter().filter(|name| !name.starts_with("resident:")) {
+    for name in exports
+        .into_iter()
+        .filter(|name| !name.starts_with("resident:"))
+    {
         if let Some(global) = instance.get_global(&mut *store, &name) {
             globals.push((name, bits(&global.get(&mut *store))));
         }
@@ -77,29 +137,15 @@ fn state_of(store: &mut Store<()>, instance: &Instance) -> State {
 struct Original {
     store: Store<()>,
     instance: Instance,
-    module: Module,
 }
 
 impl Original {
-    fn new(code: &[u8]) -> Option<Self> {
-        let mut config = Config::new();
-        config.cranelift_nan_canonicalization(true).consume_fuel(true);
-        let engine = Engine::new(&config).expect("engine");
-        let module = Module::new(&engine, code).expect("valid");
-        let mut store = Store::new(&engine, ());
+    /// `None` if the start function traps or runs for too long.
+    fn new(module: &Module) -> Option<Self> {
+        let mut store = Store::new(module.engine(), ());
         store.set_fuel(FUEL).expect("fuel is on");
-        let mut linker = Linker::new(&engine);
-        linker.func_wrap("env", "host", |value: i64| value + 1).expect("no clash");
-        let instance = linker.instantiate(&mut store, &module).ok()?;
-        Some(Self { store, instance, module })
-    }
-
-    fn functions(&self) -> Vec<(String, Vec<ValType>)> {
-        let functions = self.module.exports().filter_map(|export| match export.ty() {
-            ExternType::Func(ty) => Some((export.name().to_owned(), ty.params().collect())),
-            _ => None,
-        });
-        functions.collect()
+        let instance = Instance::new(&mut store, module, &[]).ok()?;
+        Some(Self { store, instance })
     }
 
     /// The results, `Some(None)` for a trap, `None` if the call was cut off.
@@ -116,7 +162,7 @@ impl Original {
     }
 
     fn state(&mut self) -> State {
-        state_of(&mut self.store, &self.instance)
+        state(&mut self.store, &self.instance)
     }
 }
 
@@ -124,8 +170,16 @@ fn argument(ty: &ValType, seed: u64) -> Val {
     match ty {
         ValType::I32 => Val::I32((seed % 7) as i32),
         ValType::I64 => Val::I64((seed % 11) as i64),
-        ValType::F32 => Val::F32(if seed % 2 == 0 { 0x7fa0_0001 } else { 0x3fc0_0000 }),
-        ValType::F64 => Val::F64(if seed % 2 == 0 { 0x7ff4_0000_0000_0001 } else { 1 << 62 }),
+        ValType::F32 => Val::F32(if seed.is_multiple_of(2) {
+            0x7fa0_0001
+        } else {
+            0x3fc0_0000
+        }),
+        ValType::F64 => Val::F64(if seed.is_multiple_of(2) {
+            0x7ff4_0000_0000_0001
+        } else {
+            1 << 62
+        }),
         other => panic!("not generated: {other}"),
     }
 }
@@ -145,32 +199,57 @@ fn generate(seed: u64) -> Option<Vec<u8>> {
         gc_enabled: false,
         memory64_enabled: false,
         compact_imports_enabled: false,
+        allow_start_export: seed.is_multiple_of(5),
+        disallow_traps: seed.is_multiple_of(2),
         export_everything: true,
         max_imports: 0,
         min_memories: 1,
         max_memory32_bytes: 4 << 16,
         memory_max_size_required: true,
         max_table_elements: 100,
+        max_data_segments: 0,
+        max_element_segments: 2,
         min_funcs: 3,
         max_funcs: 8,
         max_instructions: 300,
-        max_type_size: 20,
+        min_types: 4,
+        max_types: 12,
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
         ..Shape::default()
     };
-    let bytes = random_bytes(seed, 8 << 10);
+    let bytes = random_bytes(seed, 64 << 10);
     let module = Generated::new(shape, &mut Unstructured::new(&bytes)).ok()?;
     let mut encoded = wasm_encoder::Module::new();
     let parser = wasmparser::Parser::new(0);
-    WithMemory.parse_core_module(&mut encoded, parser, &module.to_bytes()).ok()?;
+    WithMemory
+        .parse_core_module(&mut encoded, parser, &module.to_bytes())
+        .ok()?;
     Some(encoded.finish())
 }
 
-/// Exports the memory under the name that the ABI asks for.
+/// Exports the memory under the name that the ABI asks for, and makes sure that it holds something.
 struct WithMemory;
 
 impl Reencode for WithMemory {
     type Error = std::convert::Infallible;
+
+    fn memory_type(
+        &mut self,
+        memory: wasmparser::MemoryType,
+    ) -> Result<wasm_encoder::MemoryType, reencode::Error<Self::Error>> {
+        let (minimum, maximum) = (
+            memory.initial.max(1),
+            memory.maximum.map(|pages| pages.max(1)),
+        );
+        Ok(reencode::utils::memory_type(
+            self,
+            wasmparser::MemoryType {
+                initial: minimum,
+                maximum,
+                ..memory
+            },
+        ))
+    }
 
     fn parse_export_section(
         &mut self,
@@ -191,5 +270,8 @@ fn random_bytes(seed: u64, length: usize) -> Vec<u8> {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     };
-    std::iter::repeat_with(|| next().to_le_bytes()).flatten().take(length).collect()
+    std::iter::repeat_with(|| next().to_le_bytes())
+        .flatten()
+        .take(length)
+        .collect()
 }

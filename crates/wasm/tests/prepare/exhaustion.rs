@@ -72,10 +72,14 @@ fn large_frames_exhaust_the_units_before_the_native_stack() {
 /// As many values on the operand stack as locals, all of them used after the call.
 fn recursion_with_live_values(count: usize) -> String {
     let load = |index: usize| format!("(i64.load offset={} (i32.const 0))", index * 8);
-    let locals: String = (0..count / 2).map(|i| format!("(local.set {i} {})", load(i))).collect();
+    let locals: String = (0..count / 2)
+        .map(|i| format!("(local.set {i} {})", load(i)))
+        .collect();
     let operands: String = (count / 2..count).map(load).collect();
     let sums = "(i64.xor)".repeat(count - count / 2 - 1);
-    let reads: String = (0..count / 2).map(|i| format!("(i64.xor (local.get {i}))")).collect();
+    let reads: String = (0..count / 2)
+        .map(|i| format!("(i64.xor (local.get {i}))"))
+        .collect();
     format!(
         r#"(func $f (export "run") (result i64) (local {}) {locals} {operands}
             (drop (call $f)) {sums} {reads})"#,

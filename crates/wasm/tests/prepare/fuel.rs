@@ -16,7 +16,10 @@ fn used(fields: &str, argument: i32) -> u64 {
 fn straight_line() {
     let text = r#"(func (export "run") (param i32) (result i32)
         (nop) (i32.div_u (i32.load (local.get 0)) (i32.const 3)))"#;
-    assert_eq!(used(text, 0), ENTRY + 2 * BASIC + Costs::MEMORY_ACCESS + Costs::DIVISION);
+    assert_eq!(
+        used(text, 0),
+        ENTRY + 2 * BASIC + Costs::MEMORY_ACCESS + Costs::DIVISION
+    );
 }
 
 #[test]
@@ -95,7 +98,11 @@ fn growth_pays_by_page_unless_it_cannot_succeed() {
     assert_eq!(grow(3).used(), base + 3 * Costs::MEMORY_GROW_PER_PAGE);
     assert_eq!(grow(maximum - 1).results, Ok(vec![1]));
     for pages in [maximum, maximum + 1, -1] {
-        assert_eq!(grow(pages).results, Ok(vec![u64::from(u32::MAX)]), "{pages} pages");
+        assert_eq!(
+            grow(pages).results,
+            Ok(vec![u64::from(u32::MAX)]),
+            "{pages} pages"
+        );
     }
     assert_eq!(grow(-1).used(), base);
 }

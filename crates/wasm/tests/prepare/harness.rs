@@ -23,7 +23,11 @@ pub(crate) const SURFACE: AbiSurface<'static> = AbiSurface {
 /// A surface that also asks for a function.
 pub(crate) const SURFACE_WITH_RUN: AbiSurface<'static> = AbiSurface {
     imports: &[],
-    exports: &[AbiExport { name: "run", params: &[ValueType::I32], results: &[] }],
+    exports: &[AbiExport {
+        name: "run",
+        params: &[ValueType::I32],
+        results: &[],
+    }],
 };
 
 /// What a call did.
@@ -64,21 +68,31 @@ impl Prepared {
         let fuel = self.get(FUEL_EXPORT).unwrap_i64();
         let stack = self.get(STACK_EXPORT).unwrap_i32();
         let results = results.map_err(|_| Exhaustion::from_counters(fuel, stack));
-        Outcome { results, fuel, stack }
+        Outcome {
+            results,
+            fuel,
+            stack,
+        }
     }
 
     pub(crate) fn get(&mut self, global: &str) -> Val {
-        let global = self.instance.get_global(&mut self.store, global).expect("global");
+        let global = self
+            .instance
+            .get_global(&mut self.store, global)
+            .expect("global");
         global.get(&mut self.store)
     }
 
     pub(crate) fn set(&mut self, global: &str, value: Val) {
-        let global = self.instance.get_global(&mut self.store, global).expect("global");
+        let global = self
+            .instance
+            .get_global(&mut self.store, global)
+            .expect("global");
         global.set(&mut self.store, value).expect("right type");
     }
 }
 
-/// Prepares a module in text form, with a memory added in front of its other fields.
+/// Prepares a module in text form, with a memory added behind its other fields.
 pub(crate) fn prepare_text(fields: &str) -> PreparedModule {
     prepare(&with_memory(fields), &SURFACE).expect("accepted")
 }
@@ -96,7 +110,11 @@ pub(crate) fn run(fields: &str, arguments: &[Val]) -> Outcome {
     let outcome = Prepared::new(&prepared).call("run", arguments, PLENTY);
     let (mut store, instance) = instantiate(&engine(), &original);
     let expected = call(&mut store, &instance, "run", arguments);
-    assert_eq!(outcome.results.as_ref().ok(), expected.as_ref().ok(), "results differ");
+    assert_eq!(
+        outcome.results.as_ref().ok(),
+        expected.as_ref().ok(),
+        "results differ"
+    );
     if outcome.results.is_ok() {
         assert_eq!(outcome.stack, STACK_UNITS, "stack units are given back");
     }
@@ -111,11 +129,17 @@ pub(crate) fn engine() -> Engine {
 }
 
 pub(crate) fn instantiate(engine: &Engine, bytes: &[u8]) -> (Store<()>, Instance) {
-    let module = Module::new(engine, bytes).expect("valid module");
+    instantiate_module(&Module::new(engine, bytes).expect("valid module"))
+}
+
+pub(crate) fn instantiate_module(module: &Module) -> (Store<()>, Instance) {
+    let engine = module.engine();
     let mut store = Store::new(engine, ());
     let mut linker = Linker::new(engine);
-    linker.func_wrap("env", "host", |value: i64| value + 1).expect("no clash");
-    let instance = linker.instantiate(&mut store, &module).expect("instance");
+    linker
+        .func_wrap("env", "host", |value: i64| value + 1)
+        .expect("no clash");
+    let instance = linker.instantiate(&mut store, module).expect("instance");
     (store, instance)
 }
 

@@ -11,8 +11,11 @@ const CANONICAL_F64: u64 = 0x7ff8_0000_0000_0000;
 fn run_plain(prepared: &PreparedModule, arguments: &[Val]) -> Vec<u64> {
     let mut config = Config::new();
     config.cranelift_nan_canonicalization(false);
-    let (mut store, instance) = instantiate(&Engine::new(&config).expect("engine"), &prepared.bytes);
-    let fuel = instance.get_global(&mut store, "resident:fuel").expect("global");
+    let (mut store, instance) =
+        instantiate(&Engine::new(&config).expect("engine"), &prepared.bytes);
+    let fuel = instance
+        .get_global(&mut store, "resident:fuel")
+        .expect("global");
     fuel.set(&mut store, Val::I64(1 << 30)).expect("mutable");
     call(&mut store, &instance, "run", arguments).expect("no trap")
 }
@@ -28,14 +31,22 @@ fn arithmetic_gives_canonical_nans() {
                 r#"(func (export "run") (param {ty}) (result {ty})
                     ({nan}.{operator} (local.get 0) ({ty}.const 1)))"#
             );
-            assert_eq!(run_plain(&prepare_text(&text), &[int]), [canonical], "{ty}.{operator}");
+            assert_eq!(
+                run_plain(&prepare_text(&text), &[int]),
+                [canonical],
+                "{ty}.{operator}"
+            );
         }
         for operator in ["sqrt", "ceil", "floor", "trunc", "nearest"] {
             let text = format!(
                 r#"(func (export "run") (param {ty}) (result {ty})
                     ({nan}.{operator} (local.get 0)))"#
             );
-            assert_eq!(run_plain(&prepare_text(&text), &[int]), [canonical], "{ty}.{operator}");
+            assert_eq!(
+                run_plain(&prepare_text(&text), &[int]),
+                [canonical],
+                "{ty}.{operator}"
+            );
         }
     }
 }
@@ -45,7 +56,10 @@ fn conversions_between_floats_give_canonical_nans() {
     let text = r#"(func (export "run") (param f32 f64) (result f64 f32)
         (f64.promote_f32 (local.get 0)) (f32.demote_f64 (local.get 1)))"#;
     let arguments = [Val::F32(0xffa1_2345), Val::F64(0xfff4_1234_5678_9abc)];
-    assert_eq!(run_plain(&prepare_text(text), &arguments), [CANONICAL_F64, CANONICAL_F32]);
+    assert_eq!(
+        run_plain(&prepare_text(text), &arguments),
+        [CANONICAL_F64, CANONICAL_F32]
+    );
 }
 
 #[test]
@@ -54,7 +68,10 @@ fn operations_on_bits_keep_the_payload() {
         (f32.abs (local.get 0)) (f32.neg (local.get 0))
         (f32.copysign (local.get 0) (f32.const 1)) (i32.reinterpret_f32 (local.get 0)))"#;
     let results = run_plain(&prepare_text(text), &[Val::F32(0xffa1_2345)]);
-    assert_eq!(results, [0x7fa1_2345, 0x7fa1_2345, 0x7fa1_2345, 0xffa1_2345]);
+    assert_eq!(
+        results,
+        [0x7fa1_2345, 0x7fa1_2345, 0x7fa1_2345, 0xffa1_2345]
+    );
 }
 
 #[test]
@@ -74,6 +91,10 @@ fn numbers_stay_as_they_are() {
         (f32.add (local.get 1) (f32.const 0.5)))"#;
     let arguments = [Val::from(2.5_f64), Val::from(1.25_f32)];
     let results = run_plain(&prepare_text(text), &arguments);
-    let expected = [f64::NEG_INFINITY.to_bits(), (-0.0_f64).to_bits(), 1.75_f32.to_bits().into()];
+    let expected = [
+        f64::NEG_INFINITY.to_bits(),
+        (-0.0_f64).to_bits(),
+        1.75_f32.to_bits().into(),
+    ];
     assert_eq!(results, expected);
 }

@@ -1,0 +1,160 @@
+//! What becomes of an incoming bundle that fails while a block is being built.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use resident_base::{ApplicationId, Timestamp};
+use resident_execution::{Failure, Message, MessageKind};
+
+use crate::MessageBundle;
+
+/// How staging treats bundles that fail. An operation that fails always fails the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StagingPolicy {
+    /// Any failing bundle fails the block.
+    Abort,
+    /// Leave failing bundles out, or reject them, and go on.
+    AutoRetry {
+        /// How many limit failures are tolerated. One more, and all remaining bundles are dropped. Also
+        /// how often a block is staged again because an application refused it, plus one.
+        max_failures: u32,
+        /// Bundles that concern these applications only are never rejected.
+        never_reject_application_ids: BTreeSet<ApplicationId>,
+        /// After this time the remaining bundles are dropped, once the block has a transaction.
+        time_budget: Option<Duration>,
+    },
+}
+
+/// What the policy needs to know about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureSummary {
+    /// Whether a limit was exceeded, so that the bundle may pass in another block.
+    pub is_limit: bool,
+    /// Whether the bundle may be rejected.
+    pub may_be_rejected: bool,
+}
+
+/// What the policy needs to know about the block so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Transactions in the block so far, without the failing one.
+    pub transactions: usize,
+    /// Limit failures before this one.
+    pub limit_failures: u32,
+    /// Limit failures that are tolerated.
+    pub max_failures: u32,
+}
+
+/// What becomes of a failing bundle, after it has been rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It enters the block as rejected.
+    Reject,
+    /// It waits for a later block, and so do the later ones of its sender.
+    DropSender,
+    /// It waits for a later block, and so do all remaining bundles.
+    DropRemaining,
+}
+
+/// Why a bundle was left out of the block. It stays in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// It failed.
+    Failed(Failure),
+    /// An earlier bundle of the same sender was dropped.
+    AfterDropped,
+    /// Too many bundles had exceeded limits.
+    TooManyFailures,
+    /// Building the block took too long.
+    TimeBudget,
+    /// The block would have become larger than [`MAX_BLOCK_BYTES`](crate::MAX_BLOCK_BYTES).
+    BlockFull,
+    /// It was sent at this time, after the time of the block.
+    TooNew(Timestamp),
+    /// An application refused the block, for this reason, and this was the latest bundle that reached it.
+    Refused(Failure),
+}
+
+/// The policy of [`StagingPolicy::AutoRetry`].
+///
+/// A limit failure says little as long as others used up part of the limit, so the bundle is tried again
+/// as the first of a later block. Any other failure would repeat itself: the bundle is rejected, so that it
+/// does not hold up its sender's later ones for ever.
+pub fn decide(failure: &FailureSummary, progress: &Progress) -> Verdict {
+    let may_pass_later = failure.is_limit && progress.transactions > 0;
+    if may_pass_later && progress.limit_failures >= progress.max_failures {
+        Verdict::DropRemaining
+    } else if may_pass_later || !failure.may_be_rejected {
+        Verdict::DropSender
+    } else {
+        Verdict::Reject
+    }
+}
+
+/// Whether a bundle may be rejected: it may not if one of its messages is protected, or if all of them
+/// are for applications on the list.
+pub(crate) fn may_be_rejected(
+    bundle: &MessageBundle,
+    never_reject: &BTreeSet<ApplicationId>,
+) -> bool {
+    let is_protected = bundle.messages.iter().any(|posted| posted.kind == MessageKind::Protected);
+    let is_listed = |message: &Message| match message {
+        Message::System(_) => false,
+        Message::User { application_id, .. } => never_reject.contains(application_id),
+    };
+    let all_listed = !bundle.messages.is_empty()
+        && bundle.messages.iter().all(|posted| is_listed(&posted.message));
+    !is_protected && !all_listed
+}
+
+#[cfg(test)]
+mod tests {
+    use resident_base::CryptoHash;
+
+    use super::*;
+    use crate::{PostedMessage, records::tests::bundle};
+
+    #[test]
+    fn verdicts_follow_the_table() {
+        use Verdict::{DropRemaining, DropSender, Reject};
+        // limit failure, may be rejected, transactions before, limit failures before => verdict (of at most 2)
+        let table = [
+            (false, true, 0, 0, Reject),
+            (false, true, 5, 0, Reject),
+            (false, true, 5, 2, Reject),
+            (false, false, 0, 0, DropSender),
+            (false, false, 5, 0, DropSender),
+            (true, true, 0, 0, Reject),
+            (true, false, 0, 0, DropSender),
+            (true, true, 1, 0, DropSender),
+            (true, true, 1, 1, DropSender),
+            (true, true, 1, 2, DropRemaining),
+            (true, false, 1, 1, DropSender),
+            (true, false, 1, 2, DropRemaining),
+        ];
+        for (is_limit, may_be_rejected, transactions, limit_failures, verdict) in table {
+            let failure = FailureSummary { is_limit, may_be_rejected };
+            let progress = Progress { transactions, limit_failures, max_failures: 2 };
+            assert_eq!(decide(&failure, &progress), verdict, "{failure:?} {progress:?}");
+        }
+    }
+
+    #[test]
+    fn protected_and_listed_bundles_may_not_be_rejected() {
+        let listed = ApplicationId::new(CryptoHash::of_bytes(b"listed"));
+        let other = ApplicationId::new(CryptoHash::of_bytes(b"other"));
+        let list = BTreeSet::from([listed]);
+        let post = |kind, application_id| PostedMessage {
+            authenticated_owner: None,
+            index: 0,
+            kind,
+            message: Message::User { application_id, bytes: vec![] },
+        };
+        let rejectable = |messages| may_be_rejected(&MessageBundle { messages, ..bundle(1, 0) }, &list);
+        let simple = MessageKind::Simple;
+        assert!(rejectable(vec![]));
+        assert!(rejectable(vec![post(simple, other)]));
+        assert!(rejectable(vec![post(simple, listed), post(simple, other)]));
+        assert!(!rejectable(vec![post(simple, listed), post(simple, listed)]));
+        assert!(!rejectable(vec![post(simple, other), post(MessageKind::Protected, other)]));
+    }
+}

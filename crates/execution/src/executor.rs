@@ -1,0 +1,162 @@
+//! What all blocks of a node share: the engine, the compiled modules, the store.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::executor::block_on;
+use resident_base::{
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
+    BlobType, ChainId, ChainOwnership, CryptoHash,
+};
+use resident_storage::{Batch, Journal, KeyValueStore};
+use resident_wasm::prepare_contract;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    EngineKind, Fault, MissingData, Stop,
+    contract::{ContractEngine, ContractModule},
+    runtime::{RuntimeHandle, balances},
+};
+
+/// A contract, compiled for the node's engine.
+pub(crate) type Module = ContractModule<RuntimeHandle>;
+
+/// Runs blocks. Shared by all blocks of a node; cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    kind: EngineKind,
+    engine: ContractEngine<RuntimeHandle>,
+    store: Arc<dyn KeyValueStore>,
+    /// By the hash of the contract's blob. The inner lock is held while compiling, so that a module
+    /// is compiled once even if many blocks want it, and blocks that want others do not wait.
+    modules: Mutex<BTreeMap<CryptoHash, Arc<Mutex<Option<Arc<Module>>>>>>,
+}
+
+impl Executor {
+    /// Sets the engine up.
+    ///
+    /// # Errors
+    /// If the engine cannot run on this machine.
+    pub fn new(engine: EngineKind, store: Arc<dyn KeyValueStore>) -> Result<Self, Fault> {
+        let shared = Shared {
+            kind: engine,
+            engine: ContractEngine::new(engine)?,
+            store,
+            modules: Mutex::default(),
+        };
+        Ok(Executor { shared: Arc::new(shared) })
+    }
+
+    /// Which engine runs contracts.
+    pub fn engine(&self) -> EngineKind {
+        self.shared.kind
+    }
+
+    /// The store of all chains.
+    pub fn store(&self) -> &Arc<dyn KeyValueStore> {
+        &self.shared.store
+    }
+
+    /// A blob, if it is in the store. Waits for the store on the calling thread.
+    ///
+    /// # Errors
+    /// If the store fails, or what it holds is not that blob.
+    pub fn read_blob(&self, id: BlobId) -> Result<Option<Blob>, Fault> {
+        let Some(bytes) = block_on(self.shared.store.read(&blob_key(id)))? else {
+            return Ok(None);
+        };
+        let blob = Blob::new(BlobContent::new(id.blob_type, bytes));
+        if blob.id() != id {
+            let reason = format!("its content has the id {}, not {id}", blob.id());
+            return Err(Fault::Damaged { what: "a blob", reason });
+        }
+        Ok(Some(blob))
+    }
+
+    /// Who may propose blocks on a chain; none if the chain has no state yet.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn read_ownership(&self, chain_id: ChainId) -> Result<Option<ChainOwnership>, Fault> {
+        let mut journal = Journal::open(self.store().clone(), chain_partition(chain_id))?;
+        Ok(balances::read_config(&mut journal)?.map(|config| config.ownership))
+    }
+
+    /// The native balance of an owner on a chain; [`AccountOwner::CHAIN`] asks for the chain's own.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn read_balance(&self, chain_id: ChainId, owner: AccountOwner) -> Result<Amount, Fault> {
+        let mut journal = Journal::open(self.store().clone(), chain_partition(chain_id))?;
+        balances::read_balance(&mut journal, owner)
+    }
+
+    pub(crate) fn required_blob(&self, id: BlobId) -> Result<Blob, Stop> {
+        self.read_blob(id)?.ok_or_else(|| MissingData::Blob(id).into())
+    }
+
+    /// The compiled contract, compiled now if it was not before.
+    pub(crate) fn module(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
+        let place = {
+            let mut modules = self.shared.modules.lock().unwrap_or_else(PoisonError::into_inner);
+            modules.entry(contract.id().hash).or_default().clone()
+        };
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = &*place {
+            return Ok(module.clone());
+        }
+        let prepared = prepare_contract::<RuntimeHandle>(contract.bytes())
+            .map_err(crate::FailureReason::Module)?;
+        let module = self.shared.engine.compile(Arc::new(prepared)).map_err(Fault::from)?;
+        Ok(place.insert(Arc::new(module)).clone())
+    }
+
+    /// The compiled contract by its hash, if it was compiled before.
+    pub(crate) fn compiled(&self, contract: CryptoHash) -> Option<Arc<Module>> {
+        let modules = self.shared.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = modules.get(&contract)?.clone();
+        drop(modules);
+        place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Adds a blob to a batch, under the key by which every chain of the store finds it.
+pub fn put_blob(batch: &mut Batch, blob: &Blob) {
+    batch.put(blob_key(blob.id()), blob.bytes().to_vec());
+}
+
+/// The part of the store that belongs to a chain.
+pub fn chain_partition(chain_id: ChainId) -> Vec<u8> {
+    [&[CHAIN_TAG], chain_id.0.as_bytes().as_slice()].concat()
+}
+
+const BLOB_TAG: u8 = 0x01;
+const CHAIN_TAG: u8 = 0x02;
+
+fn blob_key(id: BlobId) -> Vec<u8> {
+    [&[BLOB_TAG, id.blob_type as u8], id.hash.as_bytes().as_slice()].concat()
+}
+
+/// The blob that describes an application.
+pub(crate) fn description_blob_id(application_id: ApplicationId) -> BlobId {
+    BlobId::new(BlobType::ApplicationDescription, application_id.application_description_hash)
+}
+
+/// The description that a blob holds.
+pub(crate) fn decode_description<T: DeserializeOwned>(
+    blob: &Blob,
+    what: &'static str,
+) -> Result<T, Fault> {
+    bcs::from_bytes(blob.bytes())
+        .map_err(|error| Fault::Damaged { what, reason: error.to_string() })
+}
+
+pub(crate) fn decode_application(blob: &Blob) -> Result<Arc<ApplicationDescription>, Fault> {
+    decode_description(blob, "an application's description").map(Arc::new)
+}

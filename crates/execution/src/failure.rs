@@ -1,0 +1,248 @@
+//! Why something did not happen: a failure is data, a fault is the node's, missing data is neither.
+
+use resident_base::{AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, Timestamp};
+use resident_storage::{JournalError, LimitExceeded, StoreError};
+use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
+use thiserror::Error;
+
+/// Why an action or a transaction stopped before its end.
+#[derive(Debug, Error)]
+pub enum Stop {
+    /// The transaction fails; every node that runs it sees the same.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Something that exists elsewhere is not here yet: fetch it and try again.
+    #[error(transparent)]
+    Missing(#[from] MissingData),
+    /// This node cannot go on. Says nothing about the transaction.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The failure of a transaction: whose, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The application that was running, the innermost; none if it was the system.
+    pub application_id: Option<ApplicationId>,
+    /// What happened.
+    pub reason: FailureReason,
+}
+
+impl std::error::Error for Failure {}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.application_id {
+            Some(id) => write!(formatter, "application {id}: {}", self.reason),
+            None => self.reason.fmt(formatter),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether a limit was exceeded, so that the transaction may pass in another block.
+    pub fn is_limit(&self) -> bool {
+        match &self.reason {
+            FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
+            FailureReason::Limit(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What made a transaction fail.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FailureReason {
+    /// The contract panicked.
+    #[error("panicked: {message}")]
+    Panic {
+        /// What it said, at most [`crate::MAX_MESSAGE_BYTES`] of it.
+        message: String,
+    },
+    /// The contract failed without a word.
+    #[error(transparent)]
+    Guest(GuestFailure),
+    /// A limit of the block or of the transaction was exceeded.
+    #[error("limit exceeded: {0}")]
+    Limit(LimitKind),
+    /// The contract asked the storage for more than it gives.
+    #[error(transparent)]
+    Storage(#[from] LimitExceeded),
+    /// An application may not be entered while it is already running.
+    #[error("call refused: application {callee} is already on the call stack")]
+    Reentrance {
+        /// The application that was called.
+        callee: ApplicationId,
+    },
+    /// Applications may not call each other while the block is finalized.
+    #[error("call refused: application {callee} was called during finalization")]
+    CallInFinalization {
+        /// The application that was called.
+        callee: ApplicationId,
+    },
+    /// Money cannot be moved by whoever asked for it.
+    #[error("not authorised to take tokens from {source_owner}")]
+    NotAuthorized {
+        /// The account that was to pay.
+        source_owner: AccountOwner,
+    },
+    /// There is not enough money.
+    #[error("{owner} has {balance} and would have to pay {amount}")]
+    InsufficientBalance {
+        /// The account that was to pay.
+        owner: AccountOwner,
+        /// What it has.
+        balance: Amount,
+        /// What it would have to pay.
+        amount: Amount,
+    },
+    /// An amount left its range.
+    #[error(transparent)]
+    Arithmetic(#[from] ArithmeticError),
+    /// The block is later than the contract allows.
+    #[error("the block's time {block} is not before {limit}")]
+    TooLate {
+        /// The block's timestamp.
+        block: Timestamp,
+        /// What it had to be before.
+        limit: Timestamp,
+    },
+    /// A published module was refused.
+    #[error("module refused: {0}")]
+    Module(#[from] PrepareError),
+    /// An operation of the system came without the signature that it needs.
+    #[error("the operation must be signed by an owner of the chain")]
+    NotSigned,
+    /// An application was asked for that nobody created.
+    #[error("application {0} cannot be run: its description is malformed")]
+    BadApplication(ApplicationId),
+    /// EVM contracts cannot be run yet.
+    #[error("EVM modules are not supported")]
+    EvmUnsupported,
+}
+
+/// A limit of [`crate::ResourcePolicy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LimitKind {
+    /// The fuel of one transaction.
+    #[error("fuel of a transaction")]
+    TransactionFuel,
+    /// The fuel of the whole block.
+    #[error("fuel of the block")]
+    BlockFuel,
+    /// Messages sent in the block.
+    #[error("messages of the block")]
+    Messages,
+    /// Bytes of messages sent in the block.
+    #[error("bytes of messages")]
+    MessageBytes,
+    /// Bytes read from the state.
+    #[error("bytes read from the state")]
+    BytesRead,
+    /// Bytes written to the state.
+    #[error("bytes written to the state")]
+    BytesWritten,
+    /// Size of one blob.
+    #[error("size of a blob")]
+    BlobBytes,
+    /// Applications that call each other.
+    #[error("depth of calls between applications")]
+    CallDepth,
+    /// Instances that are alive at the same time.
+    #[error("applications in the block")]
+    Applications,
+}
+
+/// Something that exists elsewhere and is not here yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MissingData {
+    /// A blob.
+    #[error("blob {0} is not in the store: fetch it and try again")]
+    Blob(BlobId),
+}
+
+/// A fault of the node.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// The store or the journal above it failed.
+    #[error("storage: {0}")]
+    Storage(#[from] JournalError),
+    /// An engine failed.
+    #[error("engine: {0}")]
+    Engine(#[from] EngineError),
+    /// An instance cannot go back to its own snapshot, which is a bug.
+    #[error("restore: {0}")]
+    Restore(RestoreError),
+    /// A record that this node wrote cannot be read back.
+    #[error("the record of {what} is damaged: {reason}")]
+    Damaged {
+        /// What the record is of.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The chain is not known here.
+    #[error("chain {0} is not known: its description is not in the store")]
+    UnknownChain(ChainId),
+    /// The thread that ran a block panicked, which is a bug.
+    #[error("a block's thread panicked: {0}")]
+    Panicked(String),
+    /// The calls were made in the wrong order, which is a bug of the caller.
+    #[error("the session was used wrongly: {0}")]
+    Misuse(&'static str),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Fault::Storage(error.into())
+    }
+}
+
+impl From<FailureReason> for Stop {
+    fn from(reason: FailureReason) -> Self {
+        Stop::Failure(Failure { application_id: None, reason })
+    }
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Limit(limit) => FailureReason::Storage(limit).into(),
+            error => Fault::Storage(error).into(),
+        }
+    }
+}
+
+impl From<ArithmeticError> for Stop {
+    fn from(error: ArithmeticError) -> Self {
+        FailureReason::Arithmetic(error).into()
+    }
+}
+
+impl From<LimitKind> for Stop {
+    fn from(limit: LimitKind) -> Self {
+        FailureReason::Limit(limit).into()
+    }
+}
+
+impl Stop {
+    /// What a guest's end means for the transaction. What a host function answered passes through.
+    pub(crate) fn of_call(error: CallError<Stop>, application_id: ApplicationId) -> Self {
+        let stop = match error {
+            CallError::Host(stop) => stop,
+            CallError::Guest(failure) => FailureReason::Guest(failure).into(),
+        };
+        stop.within(application_id)
+    }
+
+    /// Names the application, unless an inner one is named already.
+    pub(crate) fn within(self, application_id: ApplicationId) -> Self {
+        match self {
+            Stop::Failure(failure) => Stop::Failure(Failure {
+                application_id: failure.application_id.or(Some(application_id)),
+                ..failure
+            }),
+            stop => stop,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The chain's own records in its state: who owns it, and who has how much.
+
+use resident_base::{AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership};
+use resident_storage::{Journal, Namespace};
+use serde::{Deserialize, Serialize};
+
+use crate::{FailureReason, Fault, Stop};
+
+const CONFIG_KEY: &[u8] = &[0x00];
+const BALANCE_TAG: u8 = 0x01;
+
+/// What is fixed for a chain until its owners change it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChainConfig {
+    pub(crate) ownership: ChainOwnership,
+    pub(crate) application_permissions: ApplicationPermissions,
+}
+
+pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
+    let Some(bytes) = journal.read(Namespace::System, CONFIG_KEY)? else { return Ok(None) };
+    let config = bcs::from_bytes(&bytes).map_err(|error| damaged("a chain's configuration", &error))?;
+    Ok(Some(config))
+}
+
+/// Writes the records that a chain begins with.
+pub(crate) fn initialize(
+    journal: &mut Journal,
+    description: &ChainDescription,
+) -> Result<ChainConfig, Fault> {
+    let initial = &description.config;
+    let config = ChainConfig {
+        ownership: initial.ownership.clone(),
+        application_permissions: initial.application_permissions.clone(),
+    };
+    let bytes = bcs::to_bytes(&config).expect("a configuration has no maps with failing keys");
+    journal.put(Namespace::System, CONFIG_KEY, bytes)?;
+    write_balance(journal, AccountOwner::CHAIN, initial.balance)?;
+    Ok(config)
+}
+
+/// What an owner has; [`AccountOwner::CHAIN`] is the chain itself.
+pub(crate) fn read_balance(journal: &mut Journal, owner: AccountOwner) -> Result<Amount, Fault> {
+    match journal.read(Namespace::System, &balance_key(owner))? {
+        None => Ok(Amount::ZERO),
+        Some(bytes) => {
+            let bytes = <[u8; 16]>::try_from(&*bytes).map_err(|error| damaged("a balance", &error))?;
+            Ok(Amount::from_attos(u128::from_le_bytes(bytes)))
+        }
+    }
+}
+
+/// Adds to what an owner has.
+pub(crate) fn credit(journal: &mut Journal, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+    let balance = read_balance(journal, owner)?.try_add(amount)?;
+    Ok(write_balance(journal, owner, balance)?)
+}
+
+/// Takes from what an owner has, which must be enough.
+pub(crate) fn debit(journal: &mut Journal, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+    let balance = read_balance(journal, owner)?;
+    let rest = balance
+        .try_sub(amount)
+        .map_err(|_| FailureReason::InsufficientBalance { owner, balance, amount })?;
+    Ok(write_balance(journal, owner, rest)?)
+}
+
+fn write_balance(journal: &mut Journal, owner: AccountOwner, balance: Amount) -> Result<(), Fault> {
+    let key = balance_key(owner);
+    if balance == Amount::ZERO {
+        journal.delete(Namespace::System, &key)?;
+    } else {
+        journal.put(Namespace::System, &key, balance.to_attos().to_le_bytes().to_vec())?;
+    }
+    Ok(())
+}
+
+fn balance_key(owner: AccountOwner) -> Vec<u8> {
+    let mut key = vec![BALANCE_TAG];
+    bcs::serialize_into(&mut key, &owner).expect("an owner is a plain value");
+    key
+}
+
+fn damaged(what: &'static str, error: &dyn std::fmt::Display) -> Fault {
+    Fault::Damaged { what, reason: error.to_string() }
+}

@@ -1,0 +1,288 @@
+//! The host functions: each charges, then acts.
+
+use resident_abi::{
+    ContractHost,
+    wire::{
+        Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, OutgoingMessage as WireMessage,
+        WriteOperation,
+    },
+};
+use resident_base as base;
+use resident_storage::Value;
+
+use super::{Authority, Entry, RuntimeHandle, balances};
+use crate::{
+    FailureReason, MAX_MESSAGE_BYTES, Message, MessageKind, OutgoingMessage, Stop,
+    policy::host_cost,
+};
+
+impl ContractHost for RuntimeHandle {
+    type Error = Stop;
+
+    fn application_parameters(&mut self) -> Result<Vec<u8>, Stop> {
+        let description = self.frame().description.clone();
+        self.charge_call(description.parameters.len())?;
+        Ok(description.parameters.clone())
+    }
+
+    fn application_id(&mut self) -> Result<Hash, Stop> {
+        self.charge_call(0)?;
+        Ok(self.frame().application_id.into())
+    }
+
+    fn application_creator_chain_id(&mut self) -> Result<Hash, Stop> {
+        self.charge_call(0)?;
+        Ok(self.frame().description.creator_chain_id.into())
+    }
+
+    fn chain_id(&mut self) -> Result<Hash, Stop> {
+        self.charge_call(0)?;
+        Ok(self.context.chain_id.into())
+    }
+
+    fn block_height(&mut self) -> Result<u64, Stop> {
+        self.charge_call(0)?;
+        Ok(self.context.height.0)
+    }
+
+    fn system_time(&mut self) -> Result<u64, Stop> {
+        self.charge_call(0)?;
+        Ok(self.context.timestamp.micros())
+    }
+
+    fn authenticated_owner(&mut self) -> Result<Option<AccountOwner>, Stop> {
+        self.charge_call(0)?;
+        Ok(self.frame().authenticated_owner.map(Into::into))
+    }
+
+    fn authenticated_caller_id(&mut self) -> Result<Option<Hash>, Stop> {
+        self.charge_call(0)?;
+        Ok(self.frame().authenticated_caller.map(Into::into))
+    }
+
+    fn message_is_bouncing(&mut self) -> Result<Option<bool>, Stop> {
+        self.charge_call(0)?;
+        Ok(self.transaction.message.map(|message| message.is_bouncing))
+    }
+
+    fn message_origin_chain_id(&mut self) -> Result<Option<Hash>, Stop> {
+        self.charge_call(0)?;
+        Ok(self.transaction.message.map(|message| message.origin.into()))
+    }
+
+    fn message_origin_timestamp(&mut self) -> Result<Option<u64>, Stop> {
+        self.charge_call(0)?;
+        Ok(self.transaction.message.map(|message| message.timestamp.micros()))
+    }
+
+    fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
+        self.charge_call(message.message.len())?;
+        self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let frame = self.frame();
+        let authenticated_owner =
+            frame.authenticated_owner.filter(|_| message.authenticated);
+        let application_id = frame.application_id;
+        self.send(OutgoingMessage {
+            destination: message.destination.into(),
+            authenticated_owner,
+            kind: if message.tracked { MessageKind::Tracked } else { MessageKind::Simple },
+            message: Message::User { application_id, bytes: message.message },
+        })
+    }
+
+    fn transfer(
+        &mut self,
+        source: AccountOwner,
+        destination: Account,
+        amount: Amount,
+    ) -> Result<(), Stop> {
+        self.charge_call(0)?;
+        self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let source = source.into();
+        self.check_may_spend(source)?;
+        self.transfer_tokens(source, destination.into(), amount.into())
+    }
+
+    fn chain_balance(&mut self) -> Result<Amount, Stop> {
+        self.owner_balance(base::AccountOwner::CHAIN.into())
+    }
+
+    fn owner_balance(&mut self, owner: AccountOwner) -> Result<Amount, Stop> {
+        self.charge_call(0)?;
+        self.usage.charge_fuel(host_cost::LOOKUP)?;
+        Ok(balances::read_balance(&mut self.journal, owner.into())?.into())
+    }
+
+    fn call_application(
+        &mut self,
+        authenticated: bool,
+        callee: Hash,
+        argument: Vec<u8>,
+    ) -> Result<Vec<u8>, Stop> {
+        self.charge_call(argument.len())?;
+        self.usage.charge_fuel(host_cost::CALL_APPLICATION)?;
+        let frame = self.frame();
+        let authority = match authenticated {
+            true => Authority {
+                owner: frame.authenticated_owner,
+                caller: Some(frame.application_id),
+            },
+            false => Authority::default(),
+        };
+        let response = self.enter(callee.into(), authority, Entry::Operation(argument))?;
+        self.usage.charge_fuel(response.len() as u64 * host_cost::BYTE)?;
+        Ok(response)
+    }
+
+    fn assert_before(&mut self, timestamp: u64) -> Result<(), Stop> {
+        self.charge_call(0)?;
+        let (block, limit) = (self.context.timestamp, base::Timestamp::from(timestamp));
+        match block < limit {
+            true => Ok(()),
+            false => Err(FailureReason::TooLate { block, limit }.into()),
+        }
+    }
+
+    fn remaining_fuel(&mut self) -> Result<u64, Stop> {
+        self.charge_call(0)?;
+        Ok(u64::try_from(self.usage.meters.fuel).unwrap_or_default())
+    }
+
+    fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {
+        self.charge_lookups(1, key.len())?;
+        let namespace = self.namespace();
+        let value = self.journal.read(namespace, &key)?;
+        self.charge_read(value.as_ref().map_or(0, |value| value.len()))?;
+        Ok(value.as_deref().map(<[u8]>::to_vec))
+    }
+
+    fn read_values(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>, Stop> {
+        self.charge_lookups(keys.len(), total(&keys))?;
+        let namespace = self.namespace();
+        let values = self.journal.read_many(namespace, &keys)?;
+        self.charge_read(values.iter().flatten().map(|value| value.len()).sum())?;
+        Ok(values.into_iter().map(|value| value.as_deref().map(<[u8]>::to_vec)).collect())
+    }
+
+    fn contains_key(&mut self, key: Vec<u8>) -> Result<bool, Stop> {
+        self.charge_lookups(1, key.len())?;
+        let namespace = self.namespace();
+        self.charge_read(0)?;
+        Ok(self.journal.contains(namespace, &key)?)
+    }
+
+    fn contains_keys(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<bool>, Stop> {
+        self.charge_lookups(keys.len(), total(&keys))?;
+        let namespace = self.namespace();
+        self.charge_read(0)?;
+        let contains = |key: &Vec<u8>| Ok(self.journal.contains(namespace, key)?);
+        keys.iter().map(contains).collect()
+    }
+
+    fn find_keys(&mut self, prefix: Vec<u8>) -> Result<Vec<Vec<u8>>, Stop> {
+        self.charge_lookups(1, prefix.len())?;
+        let namespace = self.namespace();
+        let keys = self.journal.find_keys(namespace, &prefix)?;
+        self.charge_found(keys.len(), total(&keys))?;
+        Ok(keys)
+    }
+
+    fn find_key_values(&mut self, prefix: Vec<u8>) -> Result<Vec<KeyValue>, Stop> {
+        self.charge_lookups(1, prefix.len())?;
+        let namespace = self.namespace();
+        let found = self.journal.find_key_values(namespace, &prefix)?;
+        let size = |(key, value): &(Vec<u8>, Value)| key.len() + value.len();
+        self.charge_found(found.len(), found.iter().map(size).sum())?;
+        Ok(found.into_iter().map(|(key, value)| (key, value.to_vec())).collect())
+    }
+
+    fn write_batch(&mut self, operations: Vec<WriteOperation>) -> Result<(), Stop> {
+        self.charge_call(0)?;
+        operations.into_iter().try_for_each(|operation| self.write(operation))
+    }
+
+    fn log(&mut self, level: LogLevel, message: String) -> Result<(), Stop> {
+        self.charge_call(message.len())?;
+        let level = match level {
+            LogLevel::Error => log::Level::Error,
+            LogLevel::Warn => log::Level::Warn,
+            LogLevel::Info => log::Level::Info,
+            LogLevel::Debug => log::Level::Debug,
+            LogLevel::Trace => log::Level::Trace,
+        };
+        let id = self.frame().application_id;
+        log::log!(target: "contract", level, "{id}: {}", shortened(message));
+        Ok(())
+    }
+
+    fn panic(&mut self, message: String) -> Result<(), Stop> {
+        Err(FailureReason::Panic { message: shortened(message) }.into())
+    }
+}
+
+impl RuntimeHandle {
+    fn charge_lookups(&mut self, keys: usize, bytes: usize) -> Result<(), Stop> {
+        self.charge_call(bytes)?;
+        self.usage.charge_fuel(keys as u64 * host_cost::LOOKUP)
+    }
+
+    fn charge_read(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.usage.charge_fuel(bytes as u64 * host_cost::BYTE)?;
+        let policy = self.context.policy.clone();
+        self.usage.read(bytes as u64, &policy)
+    }
+
+    fn charge_found(&mut self, entries: usize, bytes: usize) -> Result<(), Stop> {
+        self.usage.charge_fuel(entries as u64 * host_cost::LOOKUP)?;
+        self.charge_read(bytes)
+    }
+
+    fn write(&mut self, operation: WriteOperation) -> Result<(), Stop> {
+        let bytes = match &operation {
+            WriteOperation::Delete(key) | WriteOperation::DeletePrefix(key) => key.len(),
+            WriteOperation::Put((key, value)) => key.len() + value.len(),
+        };
+        self.usage.charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::BYTE)?;
+        let policy = self.context.policy.clone();
+        self.usage.write(bytes as u64, &policy)?;
+        let namespace = self.namespace();
+        match operation {
+            WriteOperation::Delete(key) => self.journal.delete(namespace, &key)?,
+            WriteOperation::Put((key, value)) => self.journal.put(namespace, &key, value)?,
+            WriteOperation::DeletePrefix(prefix) => {
+                let deleted = self.journal.delete_prefix(namespace, &prefix)?;
+                self.usage.charge_fuel(deleted as u64 * host_cost::LOOKUP)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An application may spend what is its own, and what belongs to whom it acts for.
+    fn check_may_spend(&self, source: base::AccountOwner) -> Result<(), Stop> {
+        let frame = self.frame();
+        let caller = frame.authenticated_caller.map(base::AccountOwner::from);
+        let signer = frame.authenticated_owner;
+        let signed_by_owner = || signer.is_some_and(|owner| self.config.ownership.is_owner(&owner));
+        let allowed = source == base::AccountOwner::from(frame.application_id)
+            || signer == Some(source)
+            || caller == Some(source)
+            || (source == base::AccountOwner::CHAIN && signed_by_owner());
+        match allowed {
+            true => Ok(()),
+            false => Err(FailureReason::NotAuthorized { source_owner: source }.into()),
+        }
+    }
+}
+
+fn total(keys: &[Vec<u8>]) -> usize {
+    keys.iter().map(Vec::len).sum()
+}
+
+/// At most [`MAX_MESSAGE_BYTES`] of a message, cut between characters.
+fn shortened(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        let end = (0..=MAX_MESSAGE_BYTES).rev().find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or_default());
+    }
+    message
+}

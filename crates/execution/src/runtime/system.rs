@@ -1,0 +1,172 @@
+//! Operations and messages of the chain itself.
+
+use resident_base::{
+    Account, AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent,
+    BlobType, Bytecode, ChainDescription, ChainId, ChainOrigin, InitialChainConfig, ModuleId,
+    VmRuntime,
+};
+use resident_wasm::prepare_contract;
+use serde::Serialize;
+
+use super::{Authority, Entry, RuntimeHandle, balances};
+use crate::{
+    Action, FailureReason, Message, MessageContext, MessageKind, Operation, OutgoingMessage, Stop,
+    SystemMessage, SystemOperation,
+};
+
+impl RuntimeHandle {
+    /// Runs one action, and gives its response.
+    pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        match action {
+            Action::Operation(Operation::User { application_id, bytes }) => {
+                self.transaction.message = None;
+                let owner = self.context.authenticated_owner;
+                let authority = Authority { owner, caller: None };
+                self.enter(application_id, authority, Entry::Operation(bytes))
+            }
+            Action::Operation(Operation::System(operation)) => {
+                self.transaction.message = None;
+                self.run_system(operation)
+            }
+            Action::Message { context, message } => self.receive(context, message),
+        }
+    }
+
+    fn receive(&mut self, context: MessageContext, message: Message) -> Result<Vec<u8>, Stop> {
+        self.transaction.message = Some(context);
+        match message {
+            Message::User { application_id, bytes } => {
+                let authority = Authority { owner: context.authenticated_owner, caller: None };
+                self.enter(application_id, authority, Entry::Message(bytes))
+            }
+            Message::System(SystemMessage::Credit { target, amount, source }) => {
+                let receiver = if context.is_bouncing { source } else { target };
+                balances::credit(&mut self.journal, receiver, amount)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn run_system(&mut self, operation: SystemOperation) -> Result<Vec<u8>, Stop> {
+        match operation {
+            SystemOperation::Transfer { owner, recipient, amount } => {
+                self.check_signed_for(owner)?;
+                self.transfer_tokens(owner, recipient, amount)?;
+                Ok(Vec::new())
+            }
+            SystemOperation::OpenChain { ownership, balance, application_permissions } => {
+                self.check_signed_for(AccountOwner::CHAIN)?;
+                let config = InitialChainConfig { ownership, balance, application_permissions };
+                self.open_chain(config).map(|id| encode(&id))
+            }
+            SystemOperation::PublishModule { contract, service, vm_runtime } => {
+                self.publish_module(contract, service, vm_runtime).map(|id| encode(&id))
+            }
+            SystemOperation::CreateApplication {
+                module_id,
+                parameters,
+                instantiation_argument,
+                required_application_ids,
+            } => {
+                let description = self.describe(module_id, parameters, required_application_ids);
+                self.create_application(&description, instantiation_argument).map(|id| encode(&id))
+            }
+        }
+    }
+
+    /// Moves native tokens. The caller has checked that they may be moved.
+    pub(super) fn transfer_tokens(
+        &mut self,
+        source: AccountOwner,
+        recipient: Account,
+        amount: Amount,
+    ) -> Result<(), Stop> {
+        balances::debit(&mut self.journal, source, amount)?;
+        if recipient.chain_id == self.context.chain_id {
+            return balances::credit(&mut self.journal, recipient.owner, amount);
+        }
+        let credit = SystemMessage::Credit { target: recipient.owner, amount, source };
+        self.send(OutgoingMessage {
+            destination: recipient.chain_id,
+            authenticated_owner: None,
+            kind: MessageKind::Tracked,
+            message: Message::System(credit),
+        })
+    }
+
+    fn check_signed_for(&self, owner: AccountOwner) -> Result<(), Stop> {
+        match self.context.authenticated_owner {
+            None => Err(FailureReason::NotSigned.into()),
+            Some(_) if owner == AccountOwner::CHAIN => Ok(()),
+            Some(signer) if signer == owner => Ok(()),
+            Some(_) => Err(FailureReason::NotAuthorized { source_owner: owner }.into()),
+        }
+    }
+
+    fn open_chain(&mut self, config: InitialChainConfig) -> Result<ChainId, Stop> {
+        balances::debit(&mut self.journal, AccountOwner::CHAIN, config.balance)?;
+        let description = ChainDescription {
+            origin: ChainOrigin::Child {
+                parent: self.context.chain_id,
+                block_height: self.context.height,
+                chain_index: self.counters.chains,
+            },
+            config,
+            timestamp: self.context.timestamp,
+        };
+        self.counters.chains += 1;
+        self.create_blob(Blob::new(BlobContent::new_chain_description(&description)))?;
+        Ok(description.id())
+    }
+
+    fn publish_module(
+        &mut self,
+        contract: Bytecode,
+        service: Bytecode,
+        vm_runtime: VmRuntime,
+    ) -> Result<ModuleId, Stop> {
+        if vm_runtime != VmRuntime::Wasm {
+            return Err(FailureReason::EvmUnsupported.into());
+        }
+        prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
+        let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
+        let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
+        Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))
+    }
+
+    fn describe(
+        &mut self,
+        module_id: ModuleId,
+        parameters: Vec<u8>,
+        required_application_ids: Vec<ApplicationId>,
+    ) -> ApplicationDescription {
+        let application_index = self.counters.applications;
+        self.counters.applications += 1;
+        ApplicationDescription {
+            module_id,
+            creator_chain_id: self.context.chain_id,
+            block_height: self.context.height,
+            application_index,
+            parameters,
+            required_application_ids,
+        }
+    }
+
+    fn create_application(
+        &mut self,
+        description: &ApplicationDescription,
+        argument: Vec<u8>,
+    ) -> Result<ApplicationId, Stop> {
+        let id = ApplicationId::from(description);
+        let content = BlobContent::new_application_description(description);
+        debug_assert_eq!(content.blob_type(), BlobType::ApplicationDescription);
+        self.create_blob(Blob::new(content))?;
+        let authority = Authority { owner: self.context.authenticated_owner, caller: None };
+        self.enter(id, authority, Entry::Instantiate(argument))?;
+        Ok(id)
+    }
+}
+
+fn encode(id: &impl Serialize) -> Vec<u8> {
+    bcs::to_bytes(id).expect("an identifier is a plain value")
+}

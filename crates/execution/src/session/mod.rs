@@ -1,0 +1,352 @@
+//! Sessions: what runs the actions of a block and keeps its instances.
+//!
+//! [`Session`] is the same for both kinds. What differs, namely how long instances live and what a
+//! checkpoint of them is, stands in [`Persistent`] and [`PerTransaction`], and the choice between
+//! the two is made here and nowhere else.
+
+mod per_transaction;
+mod persistent;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use resident_base::{
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, BlobType,
+    BlockHeight, ChainDescription, ChainId, CryptoHash, Resources, Timestamp,
+};
+use resident_storage::{Batch, Journal, Mark, Namespace, Statistics};
+
+use self::{per_transaction::PerTransaction, persistent::Persistent};
+use crate::{
+    Action, Executor, Fault, Mode, ResourcePolicy, SessionKind, Stop, Trace, TransactionEffects,
+    chain_partition,
+    contract::ContractInstance,
+    executor::{Module, decode_description},
+    runtime::{Authority, Counters, Entry, Runtime, RuntimeHandle, Usage, balances},
+};
+
+/// What all transactions of a block have in common.
+#[derive(Clone, Debug)]
+pub struct BlockContext {
+    /// The chain.
+    pub chain_id: ChainId,
+    /// The height of the block.
+    pub height: BlockHeight,
+    /// The block's time.
+    pub timestamp: Timestamp,
+    /// Who signed the block.
+    pub authenticated_owner: Option<AccountOwner>,
+    /// Prices and limits.
+    pub policy: Arc<ResourcePolicy>,
+}
+
+/// Runs one block, on the thread that calls it.
+///
+/// The order of calls: for every transaction [`checkpoint`](Self::checkpoint) if it may fail,
+/// [`begin_transaction`](Self::begin_transaction), [`run`](Self::run) for each of its actions, and
+/// then either [`end_transaction`](Self::end_transaction) or [`roll_back`](Self::roll_back). At the
+/// end [`finalize`](Self::finalize) and [`finish`](Self::finish).
+pub struct Session {
+    runtime: RuntimeHandle,
+    mode: Mode,
+    mark: Option<Mark>,
+}
+
+/// A point between two transactions that a [`Session`] can return to.
+pub struct SessionCheckpoint {
+    mark: Mark,
+    usage: Usage,
+    counters: Counters,
+    blobs: usize,
+}
+
+/// What a finished block leaves behind.
+pub struct SessionOutcome {
+    /// The hash of the chain's whole state.
+    pub state_hash: CryptoHash,
+    /// The changes of the state.
+    pub batch: Batch,
+    /// Blobs that came into being. They are not in the batch.
+    pub blobs: Vec<Blob>,
+    /// What the block used.
+    pub resources: Resources,
+    /// What was paid for it.
+    pub fees: Amount,
+    /// What it took.
+    pub trace: Trace,
+    /// How often the store was asked.
+    pub statistics: Statistics,
+}
+
+/// An application, or the system on its behalf, refused the block at its end.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The application that was being finalized.
+    pub application_id: ApplicationId,
+    /// Why it refused, or why its finalization could not be run.
+    pub stop: Stop,
+}
+
+impl Session {
+    /// Starts a block on the chain's committed state. A chain that has no state yet begins with what
+    /// its description says.
+    ///
+    /// # Errors
+    /// If the store fails, or does not know the chain.
+    pub fn new(
+        executor: &Executor,
+        kind: SessionKind,
+        mode: Mode,
+        context: BlockContext,
+    ) -> Result<Self, Fault> {
+        let partition = chain_partition(context.chain_id);
+        let mut journal = Journal::open(executor.store().clone(), partition)?;
+        let config = match balances::read_config(&mut journal)? {
+            Some(config) => config,
+            None => {
+                let description = describe_chain(executor, context.chain_id)?;
+                balances::initialize(&mut journal, &description)?
+            }
+        };
+        let instances = InstanceTable::new(kind);
+        let runtime = Runtime::new(executor.clone(), context, config, journal, instances);
+        Ok(Session { runtime: RuntimeHandle::new(runtime), mode, mark: None })
+    }
+
+    /// Starts a transaction: what has happened since the last one's end is forgotten.
+    pub fn begin_transaction(&mut self) {
+        self.runtime.begin_transaction();
+    }
+
+    /// Runs one action of the transaction, and gives its response, which only operations have.
+    ///
+    /// # Errors
+    /// If it fails. The transaction must be rolled back, or the block given up.
+    pub fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        self.runtime.run(action)
+    }
+
+    /// Ends a transaction: takes the fee, and gives what it leaves.
+    ///
+    /// # Errors
+    /// If the fee cannot be paid; the transaction must be rolled back then.
+    pub fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
+        self.runtime.check_idle()?;
+        self.runtime.charge_fee()?;
+        let runtime = &mut *self.runtime;
+        runtime.instances.end_transaction(&mut runtime.trace)?;
+        Ok(std::mem::take(&mut runtime.transaction.effects))
+    }
+
+    /// Remembers this point between two transactions. A checkpoint from before is no longer valid.
+    ///
+    /// # Errors
+    /// In [`Mode::Committed`], which takes no checkpoints.
+    pub fn checkpoint(&mut self) -> Result<SessionCheckpoint, Fault> {
+        if self.mode == Mode::Committed {
+            return Err(Fault::Misuse("committed execution takes no checkpoints"));
+        }
+        let runtime = &mut *self.runtime;
+        if let Some(mark) = self.mark.take() {
+            runtime.journal.release(mark)?;
+        }
+        let mark = runtime.journal.mark();
+        self.mark = Some(mark);
+        runtime.instances.checkpoint();
+        Ok(SessionCheckpoint {
+            mark,
+            usage: runtime.usage.clone(),
+            counters: runtime.counters,
+            blobs: runtime.blobs.len(),
+        })
+    }
+
+    /// Returns to the latest checkpoint, also from the middle of a transaction that failed.
+    ///
+    /// # Errors
+    /// If the checkpoint is not the latest, or an instance cannot be restored.
+    pub fn roll_back(&mut self, to: &SessionCheckpoint) -> Result<(), Fault> {
+        let runtime = &mut *self.runtime;
+        runtime.journal.roll_back(to.mark)?;
+        runtime.usage = to.usage.clone();
+        runtime.counters = to.counters;
+        runtime.blobs.truncate(to.blobs);
+        runtime.instances.roll_back(&mut runtime.trace)?;
+        runtime.begin_transaction();
+        Ok(())
+    }
+
+    /// The applications entered since the transaction began, also by calls.
+    pub fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
+        &self.runtime.transaction.touched
+    }
+
+    /// Finalizes every loaded application, in reverse order of loading.
+    ///
+    /// # Errors
+    /// If an application refuses the block.
+    pub fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
+        self.runtime.begin_transaction();
+        let loaded: Vec<ApplicationId> = self.runtime.instances.loaded().to_vec();
+        for application_id in loaded.into_iter().rev() {
+            self.finalize_application(application_id)
+                .map_err(|stop| Box::new(Refusal { application_id, stop }))?;
+        }
+        Ok(std::mem::take(&mut self.runtime.transaction.effects))
+    }
+
+    fn finalize_application(&mut self, id: ApplicationId) -> Result<(), Stop> {
+        self.runtime.begin_finalization();
+        self.runtime.enter(id, Authority::default(), Entry::Finalize)?;
+        self.runtime.charge_fee()?;
+        self.runtime.trace.stores += 1;
+        let runtime = &mut *self.runtime;
+        runtime.instances.drop_finalized(id);
+        Ok(())
+    }
+
+    /// A record of the layer above in the chain's hashed state.
+    ///
+    /// # Errors
+    /// If the store fails, or the key does not begin with a byte of at least `0x80`.
+    pub fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        check_upper_key(key)?;
+        let value = self.runtime.journal.read(Namespace::System, key)?;
+        Ok(value.as_deref().map(<[u8]>::to_vec))
+    }
+
+    /// Sets a record of the layer above in the chain's hashed state. Rolled back like all else.
+    ///
+    /// # Errors
+    /// If the key does not begin with a byte of at least `0x80`, or a limit is exceeded.
+    pub fn write_system(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
+        check_upper_key(key)?;
+        Ok(self.runtime.journal.put(Namespace::System, key, value)?)
+    }
+
+    /// What it took so far.
+    pub fn trace(&self) -> &Trace {
+        &self.runtime.trace
+    }
+
+    /// What was used so far, as the outcome will tell it.
+    pub fn resources(&self) -> Resources {
+        self.runtime.usage.used
+    }
+
+    /// Ends the block, and gives what has to be written.
+    ///
+    /// # Errors
+    /// If the store fails while the hash of the state is computed.
+    pub fn finish(self) -> Result<SessionOutcome, Fault> {
+        let runtime = self.runtime.into_inner();
+        let statistics = runtime.journal.statistics();
+        let finished = runtime.journal.finish()?;
+        Ok(SessionOutcome {
+            state_hash: finished.state_hash,
+            batch: finished.batch,
+            blobs: runtime.blobs,
+            resources: runtime.usage.used,
+            fees: runtime.usage.fees,
+            trace: runtime.trace,
+            statistics,
+        })
+    }
+}
+
+/// An application as a session knows it: what it is, and how to make instances of it.
+#[derive(Clone)]
+pub(crate) struct Application {
+    pub(crate) description: Arc<ApplicationDescription>,
+    pub(crate) module: Arc<Module>,
+}
+
+type Instance = ContractInstance<RuntimeHandle>;
+
+/// The instances of a block, by kind of session.
+pub(crate) enum InstanceTable {
+    Persistent(Persistent),
+    PerTransaction(PerTransaction),
+}
+
+/// Passes a call on to whichever kind of session it is.
+macro_rules! each_kind {
+    ($self:ident, $table:ident => $call:expr) => {
+        match $self {
+            InstanceTable::Persistent($table) => $call,
+            InstanceTable::PerTransaction($table) => $call,
+        }
+    };
+}
+
+impl InstanceTable {
+    fn new(kind: SessionKind) -> Self {
+        match kind {
+            SessionKind::Persistent => InstanceTable::Persistent(Persistent::default()),
+            SessionKind::PerTransaction => InstanceTable::PerTransaction(PerTransaction::default()),
+        }
+    }
+
+    /// Whether an application is loaded.
+    pub(crate) fn knows(&self, id: ApplicationId) -> bool {
+        each_kind!(self, table => table.knows(id))
+    }
+
+    /// How many applications are loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.loaded().len()
+    }
+
+    /// The loaded applications in the order in which they were loaded.
+    fn loaded(&self) -> &[ApplicationId] {
+        each_kind!(self, table => table.loaded())
+    }
+
+    /// Adds an application that is not loaded.
+    pub(crate) fn add(&mut self, id: ApplicationId, application: Application) {
+        each_kind!(self, table => table.add(id, application));
+    }
+
+    /// Takes the instance of a loaded application, to run it.
+    pub(crate) fn take(
+        &mut self,
+        id: ApplicationId,
+        trace: &mut Trace,
+    ) -> Result<(Instance, Arc<ApplicationDescription>), Fault> {
+        each_kind!(self, table => table.take(id, trace))
+    }
+
+    /// Gives an instance back after it ran.
+    pub(crate) fn put(&mut self, id: ApplicationId, instance: Instance) {
+        each_kind!(self, table => table.put(id, instance));
+    }
+
+    fn end_transaction(&mut self, trace: &mut Trace) -> Result<(), Fault> {
+        each_kind!(self, table => table.end_transaction(trace))
+    }
+
+    fn checkpoint(&mut self) {
+        each_kind!(self, table => table.checkpoint());
+    }
+
+    fn roll_back(&mut self, trace: &mut Trace) -> Result<(), Fault> {
+        each_kind!(self, table => table.roll_back(trace))
+    }
+
+    fn drop_finalized(&mut self, id: ApplicationId) {
+        each_kind!(self, table => table.drop_finalized(id));
+    }
+}
+
+fn describe_chain(executor: &Executor, chain_id: ChainId) -> Result<ChainDescription, Fault> {
+    let blob = executor
+        .read_blob(BlobId::new(BlobType::ChainDescription, chain_id.0))?
+        .ok_or(Fault::UnknownChain(chain_id))?;
+    decode_description(&blob, "a chain's description")
+}
+
+fn check_upper_key(key: &[u8]) -> Result<(), Fault> {
+    match key.first() {
+        Some(0x80..) => Ok(()),
+        _ => Err(Fault::Misuse("records of the layer above have keys from 0x80 on")),
+    }
+}

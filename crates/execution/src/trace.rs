@@ -1,0 +1,28 @@
+//! What running a block took. For reports and tests; no part of the outcome.
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of what was done, including what was undone again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Applications that began with their state unloaded. Without failures, once per application.
+    pub loads: u64,
+    /// Applications that were finalized.
+    pub stores: u64,
+    /// Instances that were made.
+    pub instantiations: u64,
+    /// Snapshots that were taken.
+    pub snapshots: u64,
+    /// Bytes that were copied into snapshots.
+    pub snapshot_bytes: u64,
+    /// Snapshots that were restored.
+    pub restores: u64,
+    /// Entries into instances: operations, messages, calls between applications, finalizations.
+    pub entries: u64,
+    /// Host functions that were called.
+    pub host_calls: u64,
+    /// Fuel that was spent by transactions that stayed, and by the finalization.
+    pub fuel: u64,
+    /// The largest memory of any instance in bytes, when it was last entered.
+    pub largest_memory_bytes: u64,
+}

@@ -1,0 +1,60 @@
+//! Why a node did not do what it was asked.
+
+use resident_base::{AccountOwner, ChainId, CryptoError};
+use resident_chain::BlockError;
+use resident_execution::Fault;
+use resident_storage::{OpenError, StoreError};
+
+/// Why a node did not do what it was asked. Nothing was committed, unless the store failed, which
+/// leaves that open until it is opened again.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store did not answer, or did not store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine or a thread failed; says nothing about the block.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// This node does not keep the chain.
+    #[error("chain {chain} is not known to this node; create it here, or open it from a chain that is")]
+    UnknownChain {
+        /// The chain that was asked for.
+        chain: ChainId,
+    },
+    /// Only owners propose blocks.
+    #[error("{signer} is not an owner of chain {chain}; sign with the key of one of its owners")]
+    NotAnOwner {
+        /// The chain of the block.
+        chain: ChainId,
+        /// Who signed.
+        signer: AccountOwner,
+    },
+    /// The signature does not fit the block.
+    #[error("the signature of the block is not valid: {0}; sign the block again")]
+    Signature(#[from] CryptoError),
+    /// The block is not one, or not one that can be executed now.
+    #[error("no block on chain {chain}: {source}")]
+    Block {
+        /// The chain of the block.
+        chain: ChainId,
+        /// What is wrong with it.
+        #[source]
+        source: Box<BlockError>,
+    },
+    /// A record of the node cannot be read.
+    #[error("the node's record of {what} is damaged; restore the store from a backup")]
+    DamagedRecord {
+        /// What the record is about.
+        what: &'static str,
+    },
+}
+
+impl NodeError {
+    /// Says which chain's block was refused.
+    pub(crate) fn block(chain: ChainId, source: BlockError) -> Self {
+        Self::Block { chain, source: Box::new(source) }
+    }
+}

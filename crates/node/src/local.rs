@@ -1,0 +1,156 @@
+//! A node whose chains live in one store.
+
+use std::{path::Path, sync::Arc};
+
+use resident_base::{
+    AccountOwner, AccountSignature, Amount, ApplicationPermissions, Blob, BlobContent, BlobId,
+    BlobType, BlockHeight, ChainDescription, ChainId, ChainOrigin, ChainOwnership,
+    InitialChainConfig, Timestamp,
+};
+use resident_chain::{ChainReader, ChainTip, ExecutedBlock};
+use resident_execution::{BlockPool, Executor, put_blob};
+use resident_storage::{Batch, DiskStore, KeyValueStore};
+
+use crate::{
+    config::NodeConfig,
+    error::NodeError,
+    locks::ChainLocks,
+    propose::read_signature,
+    registry,
+};
+
+/// Keeps many chains in one store, builds and commits their blocks, and delivers between them.
+///
+/// All methods take `&self`. Blocks of one chain follow one another; blocks of different chains run
+/// at the same time, on the threads of the node, and share durable commits where the store groups
+/// them. Futures may be dropped at any point: a block is then committed as a whole or not at all.
+pub struct LocalNode {
+    pub(crate) executor: Executor,
+    pub(crate) pool: BlockPool,
+    pub(crate) config: NodeConfig,
+    pub(crate) locks: ChainLocks,
+}
+
+impl LocalNode {
+    /// A node with its store in a folder, which is made if it does not exist.
+    pub fn open(folder: impl AsRef<Path>, config: NodeConfig) -> Result<Self, NodeError> {
+        Self::new(Arc::new(DiskStore::open(folder)?), config)
+    }
+
+    /// A node over any store. Nobody else may write to the store as long as the node lives.
+    pub fn new(store: Arc<dyn KeyValueStore>, config: NodeConfig) -> Result<Self, NodeError> {
+        Ok(Self {
+            executor: Executor::new(config.engine, store)?,
+            pool: BlockPool::new(config.threads.max(1)),
+            config,
+            locks: ChainLocks::default(),
+        })
+    }
+
+    /// Creates a chain that no other chain opened, with one owner and a balance of its own. Root
+    /// chains are told apart by their index. The same arguments give the same chain, and creating
+    /// it again changes nothing.
+    pub async fn create_root_chain(
+        &self,
+        index: u32,
+        owner: AccountOwner,
+        balance: Amount,
+    ) -> Result<ChainId, NodeError> {
+        let description = ChainDescription {
+            origin: ChainOrigin::Root(index),
+            config: InitialChainConfig {
+                ownership: ChainOwnership::single(owner),
+                balance,
+                application_permissions: ApplicationPermissions::default(),
+            },
+            // Not the time of creation: the id would depend on it.
+            timestamp: Timestamp::from(0),
+        };
+        let blob = Blob::new(BlobContent::new_chain_description(&description));
+        let mut batch = Batch::new();
+        put_blob(&mut batch, &blob);
+        registry::register(&mut batch, description.id());
+        self.store().write(batch).await?;
+        Ok(description.id())
+    }
+
+    /// Chains of this node in the order of their ids: at most `limit`, beginning behind `after`.
+    pub async fn chains(
+        &self,
+        after: Option<ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, NodeError> {
+        registry::list(&**self.store(), after, limit).await
+    }
+
+    /// Where the chain's next block goes.
+    pub async fn tip(&self, chain: ChainId) -> Result<ChainTip, NodeError> {
+        Ok(self.reader(chain).tip().await?)
+    }
+
+    /// The chain's block at this height, with its outcome, if it was committed here.
+    pub async fn executed_block(
+        &self,
+        chain: ChainId,
+        height: BlockHeight,
+    ) -> Result<Option<ExecutedBlock>, NodeError> {
+        Ok(self.reader(chain).executed_block(height).await?)
+    }
+
+    /// The proposer's signature under the block at this height.
+    pub async fn signature(
+        &self,
+        chain: ChainId,
+        height: BlockHeight,
+    ) -> Result<Option<AccountSignature>, NodeError> {
+        read_signature(&**self.store(), chain, height).await
+    }
+
+    /// Who may propose blocks on the chain.
+    pub fn ownership(&self, chain: ChainId) -> Result<ChainOwnership, NodeError> {
+        match self.executor.read_ownership(chain)? {
+            Some(ownership) => Ok(ownership),
+            // Before its first block a chain has no state, only its description.
+            None => Ok(self.description(chain)?.config.ownership),
+        }
+    }
+
+    /// What an owner has of the chain's native token on this chain; [`AccountOwner::CHAIN`] asks for
+    /// the chain's own balance. Zero before the chain's first block.
+    pub fn balance(&self, chain: ChainId, owner: AccountOwner) -> Result<Amount, NodeError> {
+        Ok(self.executor.read_balance(chain, owner)?)
+    }
+
+    /// How the chain began.
+    pub fn description(&self, chain: ChainId) -> Result<ChainDescription, NodeError> {
+        let id = BlobId::new(BlobType::ChainDescription, chain.0);
+        let blob = self.executor.read_blob(id)?.ok_or(NodeError::UnknownChain { chain })?;
+        let what = "a chain's description";
+        bcs::from_bytes(blob.bytes()).map_err(|_| NodeError::DamagedRecord { what })
+    }
+
+    /// Reads the chain's own records: tip, blocks, inbox and outbox.
+    pub fn reader(&self, chain: ChainId) -> ChainReader {
+        ChainReader::new(self.store().clone(), chain)
+    }
+
+    /// What runs this node's contracts; for measurements and tools.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// The threads that run this node's blocks; for measurements and tools.
+    pub fn pool(&self) -> &BlockPool {
+        &self.pool
+    }
+
+    /// What the node was told when it started.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// Where everything is kept.
+    pub fn store(&self) -> &Arc<dyn KeyValueStore> {
+        self.executor.store()
+    }
+}

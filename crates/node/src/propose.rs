@@ -1,0 +1,182 @@
+//! One block, from an owner's wish to a durable commit.
+
+use resident_base::{AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp};
+use resident_chain::{
+    Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
+    MessageAction, StagedBlock, Transaction, execute_block, stage_block,
+};
+use resident_execution::{Failure, Operation, Trace, chain_partition};
+use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
+
+use crate::{error::NodeError, local::LocalNode, registry};
+
+/// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
+/// Tags from 64 are the node's, the ones below are for the chain.
+const SIGNATURES: LocalTag = LocalTag::new(64);
+
+/// A block that is durably stored, and what became of the bundles that it could not accept.
+#[derive(Clone, Debug)]
+pub struct CommittedBlock {
+    /// The block and its outcome.
+    pub executed: ExecutedBlock,
+    /// The proposer's signature under the block.
+    pub signature: AccountSignature,
+    /// Bundles that failed and are in the block as rejected.
+    pub rejected: Vec<(IncomingBundle, Failure)>,
+    /// Bundles that are not in the block and remain in the inbox.
+    pub dropped: Vec<(IncomingBundle, DropReason)>,
+    /// What was done to build the block.
+    pub trace: Trace,
+}
+
+impl CommittedBlock {
+    /// What each transaction answered: the responses of operations, nothing for bundles.
+    pub fn responses(&self) -> impl Iterator<Item = &[u8]> {
+        let transactions = self.executed.outcome.transactions.iter();
+        transactions.map(|transaction| transaction.response.as_slice())
+    }
+}
+
+impl LocalNode {
+    /// Executes these operations in a new block, signed by an owner of the chain, and commits it.
+    /// A failing operation refuses the block.
+    pub async fn propose(
+        &self,
+        chain: ChainId,
+        operations: Vec<Operation>,
+        signer: &AccountSecretKey,
+    ) -> Result<CommittedBlock, NodeError> {
+        self.check_owner(chain, signer.public().owner())?;
+        let lock = self.locks.of(chain);
+        let _guard = lock.block.lock().await;
+        let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
+        let draft = self.draft(chain, transactions, Some(signer.public().owner())).await?;
+        let staged = self.stage(draft).await?;
+        self.commit(staged, signer).await
+    }
+
+    /// Executes the bundles that wait in the chain's inbox, up to the configured number, in a new
+    /// block. Answers with nothing if none wait, or if every one of them was dropped.
+    pub async fn process_inbox(
+        &self,
+        chain: ChainId,
+        signer: &AccountSecretKey,
+    ) -> Result<Option<CommittedBlock>, NodeError> {
+        self.check_owner(chain, signer.public().owner())?;
+        let lock = self.locks.of(chain);
+        let _guard = lock.block.lock().await;
+        let limit = self.config.max_bundles.max(1);
+        let bundles = self.reader(chain).inbox_bundles(limit).await?;
+        if bundles.is_empty() {
+            return Ok(None);
+        }
+        let transactions = bundles.into_iter().map(|(origin, bundle)| {
+            let action = MessageAction::Accept;
+            Transaction::ReceiveMessages(IncomingBundle { origin, bundle, action })
+        });
+        let owner = Some(signer.public().owner());
+        let draft = self.draft(chain, transactions.collect(), owner).await?;
+        let staged = self.stage(draft).await?;
+        if staged.execution.executed.block.transactions.is_empty() {
+            return Ok(None);
+        }
+        self.commit(staged, signer).await.map(Some)
+    }
+
+    /// What a block with these operations would do if `owner` proposed it now. Nothing is stored:
+    /// a way to ask applications.
+    pub async fn dry_run(
+        &self,
+        chain: ChainId,
+        operations: Vec<Operation>,
+        owner: Option<AccountOwner>,
+    ) -> Result<BlockOutcome, NodeError> {
+        let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
+        let draft = self.draft(chain, transactions, owner).await?;
+        Ok(self.stage(draft).await?.execution.executed.outcome)
+    }
+
+    fn check_owner(&self, chain: ChainId, signer: AccountOwner) -> Result<(), NodeError> {
+        if self.ownership(chain)?.is_owner(&signer) {
+            return Ok(());
+        }
+        Err(NodeError::NotAnOwner { chain, signer })
+    }
+
+    /// Signs a block and stores it with everything that follows from it, in one batch. The caller
+    /// holds the chain's lock since before the block was staged.
+    async fn commit(
+        &self,
+        staged: StagedBlock,
+        signer: &AccountSecretKey,
+    ) -> Result<CommittedBlock, NodeError> {
+        let StagedBlock { execution, rejected, dropped, .. } = staged;
+        let BlockExecution { executed, mut batch, trace, .. } = execution;
+        let signature = signer.sign(&executed.block);
+        put_signature(&mut batch, &executed.block, &signature);
+        registry::register_opened(&mut batch, &executed.outcome);
+        self.store().write(batch).await?;
+        Ok(CommittedBlock { executed, signature, rejected, dropped, trace })
+    }
+
+    async fn draft(
+        &self,
+        chain: ChainId,
+        transactions: Vec<Transaction>,
+        authenticated_owner: Option<AccountOwner>,
+    ) -> Result<BlockDraft, NodeError> {
+        // A chain's time never goes back, and no message arrives before it was sent.
+        let sent = transactions.iter().filter_map(sent_at).max();
+        let tip = self.tip(chain).await?.timestamp;
+        let timestamp = self.config.clock.now().max(tip).max(sent.unwrap_or(tip));
+        Ok(BlockDraft { chain_id: chain, timestamp, authenticated_owner, transactions })
+    }
+
+    /// Builds the block on a thread of the node, and checks it there if that is configured.
+    async fn stage(&self, draft: BlockDraft) -> Result<StagedBlock, NodeError> {
+        let chain = draft.chain_id;
+        let executor = self.executor.clone();
+        let config = self.config.clone();
+        let staged = self.pool.run(move || {
+            let policy = config.policy.clone();
+            let staged = stage_block(&executor, config.session, policy, draft, &config.staging)?;
+            if let Some(session) = config.verify {
+                let executed = &staged.execution.executed;
+                let expected = Some(&executed.outcome);
+                execute_block(&executor, session, config.policy, &executed.block, expected)?;
+            }
+            Ok(staged)
+        });
+        staged.await?.map_err(|error| NodeError::block(chain, error))
+    }
+}
+
+fn sent_at(transaction: &Transaction) -> Option<Timestamp> {
+    match transaction {
+        Transaction::ReceiveMessages(incoming) => Some(incoming.bundle.timestamp),
+        Transaction::ExecuteOperation(_) => None,
+    }
+}
+
+fn put_signature(batch: &mut Batch, block: &Block, signature: &AccountSignature) {
+    let bytes = bcs::to_bytes(signature).expect("signatures have a BCS encoding");
+    batch.put(signature_key(block.chain_id, block.height), bytes);
+}
+
+/// The signature under the block at this height, if there is such a block.
+pub(crate) async fn read_signature(
+    store: &dyn KeyValueStore,
+    chain: ChainId,
+    height: BlockHeight,
+) -> Result<Option<AccountSignature>, NodeError> {
+    let Some(bytes) = store.read(&signature_key(chain, height)).await? else {
+        return Ok(None);
+    };
+    let what = "a block's signature";
+    bcs::from_bytes(&bytes).map(Some).map_err(|_| NodeError::DamagedRecord { what })
+}
+
+fn signature_key(chain: ChainId, height: BlockHeight) -> Vec<u8> {
+    // Big-endian, so that records lie in the order of heights.
+    partition_key(&chain_partition(chain), SIGNATURES, &height.0.to_be_bytes())
+}

@@ -1,0 +1,6 @@
+//! What applications see of the SDK, on the native target with its mock host.
+
+mod contract;
+mod host_calls;
+mod models;
+mod views;
