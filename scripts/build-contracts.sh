@@ -85,7 +85,7 @@ use_debian_packages() {
     CARGO=(/usr/bin/cargo build -Zbuild-std=std,panic_abort)
 }
 
-# Panic messages name source files. Without the folders of this machine the same source gives the same bytes anywhere.
+# Panic messages name source files. Without the folders of this machine, the same source and compiler give the same bytes.
 remap_paths() {
     local sysroot registry flags
     sysroot="$("${RUSTC:-rustc}" --print sysroot)"

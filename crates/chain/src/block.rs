@@ -99,7 +99,10 @@ pub struct MessageBundle {
 impl MessageBundle {
     /// Where the bundle stands among those of its sender.
     pub fn cursor(&self) -> Cursor {
-        Cursor { height: self.height, index: self.transaction_index }
+        Cursor {
+            height: self.height,
+            index: self.transaction_index,
+        }
     }
 }
 
@@ -130,6 +133,10 @@ pub struct Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "block {} transaction {}", self.height, self.index)
+        write!(
+            formatter,
+            "block {} transaction {}",
+            self.height, self.index
+        )
     }
 }

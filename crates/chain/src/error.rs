@@ -33,7 +33,9 @@ pub enum BlockError {
         earliest: Timestamp,
     },
     /// A bundle comes after a later one of its sender, or for the second time.
-    #[error("the bundle of {found} from chain {origin} comes after the one of {last}; leave it out")]
+    #[error(
+        "the bundle of {found} from chain {origin} comes after the one of {last}; leave it out"
+    )]
     BundleOutOfOrder {
         /// The sender.
         origin: ChainId,
@@ -51,10 +53,10 @@ pub enum BlockError {
         failure: Failure,
     },
     /// An application refused the block when it was finalized.
-    #[error("the block was refused when it was finalized: {failure}")]
+    #[error("application {application_id} refused the block: {}", failure.reason)]
     Refused {
-        /// The application; none if it was the system.
-        application_id: Option<ApplicationId>,
+        /// The application.
+        application_id: ApplicationId,
         /// Its reason.
         failure: Failure,
     },
@@ -64,14 +66,19 @@ pub enum BlockError {
         /// The first difference.
         difference: String,
     },
-    /// The block and its outcome do not fit into a record.
-    #[error("the block and its outcome have {bytes} bytes, {limit} are allowed; propose less")]
+    /// The block is larger than a block may be.
+    #[error("the block has {found} {what}, {limit} are allowed; propose less")]
     TooLarge {
-        /// Their encoded size.
-        bytes: usize,
-        /// The most it may be.
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// The most there may be.
         limit: usize,
     },
+    /// The chain has as many blocks as heights can count.
+    #[error("the chain cannot have any more blocks")]
+    LastHeight,
     /// Something that exists elsewhere is not here: fetch it and try again.
     #[error(transparent)]
     MissingData(#[from] MissingData),

@@ -96,13 +96,19 @@ pub(crate) fn may_be_rejected(
     bundle: &MessageBundle,
     never_reject: &BTreeSet<ApplicationId>,
 ) -> bool {
-    let is_protected = bundle.messages.iter().any(|posted| posted.kind == MessageKind::Protected);
+    let is_protected = bundle
+        .messages
+        .iter()
+        .any(|posted| posted.kind == MessageKind::Protected);
     let is_listed = |message: &Message| match message {
         Message::System(_) => false,
         Message::User { application_id, .. } => never_reject.contains(application_id),
     };
     let all_listed = !bundle.messages.is_empty()
-        && bundle.messages.iter().all(|posted| is_listed(&posted.message));
+        && bundle
+            .messages
+            .iter()
+            .all(|posted| is_listed(&posted.message));
     !is_protected && !all_listed
 }
 
@@ -132,9 +138,20 @@ mod tests {
             (true, false, 1, 2, DropRemaining),
         ];
         for (is_limit, may_be_rejected, transactions, limit_failures, verdict) in table {
-            let failure = FailureSummary { is_limit, may_be_rejected };
-            let progress = Progress { transactions, limit_failures, max_failures: 2 };
-            assert_eq!(decide(&failure, &progress), verdict, "{failure:?} {progress:?}");
+            let failure = FailureSummary {
+                is_limit,
+                may_be_rejected,
+            };
+            let progress = Progress {
+                transactions,
+                limit_failures,
+                max_failures: 2,
+            };
+            assert_eq!(
+                decide(&failure, &progress),
+                verdict,
+                "{failure:?} {progress:?}"
+            );
         }
     }
 
@@ -147,14 +164,31 @@ mod tests {
             authenticated_owner: None,
             index: 0,
             kind,
-            message: Message::User { application_id, bytes: vec![] },
+            message: Message::User {
+                application_id,
+                bytes: vec![],
+            },
         };
-        let rejectable = |messages| may_be_rejected(&MessageBundle { messages, ..bundle(1, 0) }, &list);
+        let rejectable = |messages| {
+            may_be_rejected(
+                &MessageBundle {
+                    messages,
+                    ..bundle(1, 0)
+                },
+                &list,
+            )
+        };
         let simple = MessageKind::Simple;
         assert!(rejectable(vec![]));
         assert!(rejectable(vec![post(simple, other)]));
         assert!(rejectable(vec![post(simple, listed), post(simple, other)]));
-        assert!(!rejectable(vec![post(simple, listed), post(simple, listed)]));
-        assert!(!rejectable(vec![post(simple, other), post(MessageKind::Protected, other)]));
+        assert!(!rejectable(vec![
+            post(simple, listed),
+            post(simple, listed)
+        ]));
+        assert!(!rejectable(vec![
+            post(simple, other),
+            post(MessageKind::Protected, other)
+        ]));
     }
 }

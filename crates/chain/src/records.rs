@@ -60,7 +60,11 @@ pub(crate) fn outbox_prefix(chain: ChainId) -> Vec<u8> {
 }
 
 pub(crate) fn outbox_key(chain: ChainId, destination: ChainId, cursor: Cursor) -> Vec<u8> {
-    partition_key(&chain_partition(chain), OUTBOX, &bundle_key(destination, cursor))
+    partition_key(
+        &chain_partition(chain),
+        OUTBOX,
+        &bundle_key(destination, cursor),
+    )
 }
 
 pub(crate) fn received_key(chain: ChainId, origin: ChainId) -> Vec<u8> {
@@ -87,10 +91,12 @@ fn bundle_key(other: ChainId, cursor: Cursor) -> [u8; CHAIN_BYTES + CURSOR_BYTES
 /// The other chain in the key of an inbox or outbox entry, without the prefix.
 pub(crate) fn other_chain(key: &[u8]) -> Result<ChainId, Fault> {
     let bytes: Option<&[u8; CHAIN_BYTES]> = key.first_chunk();
-    let bytes = bytes.filter(|_| key.len() == CHAIN_BYTES + CURSOR_BYTES).ok_or(Fault::Damaged {
-        what: "a waiting bundle",
-        reason: format!("its key has {} bytes", key.len()),
-    })?;
+    let bytes = bytes
+        .filter(|_| key.len() == CHAIN_BYTES + CURSOR_BYTES)
+        .ok_or(Fault::Damaged {
+            what: "a waiting bundle",
+            reason: format!("its key has {} bytes", key.len()),
+        })?;
     Ok(ChainId(CryptoHash::from(*bytes)))
 }
 
@@ -99,13 +105,19 @@ pub(crate) fn encode(record: &impl Serialize) -> Vec<u8> {
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Fault> {
-    bcs::from_bytes(bytes).map_err(|error| Fault::Damaged { what, reason: error.to_string() })
+    bcs::from_bytes(bytes).map_err(|error| Fault::Damaged {
+        what,
+        reason: error.to_string(),
+    })
 }
 
 /// Waits for a store's answer on a block's thread. Stores that answer at once are never waited for, so
 /// this also works inside of an executor.
 pub(crate) fn wait<T>(mut future: StoreFuture<'_, T>) -> Result<T, StoreError> {
-    match future.as_mut().poll(&mut Context::from_waker(&noop_waker())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(&noop_waker()))
+    {
         Poll::Ready(answer) => answer,
         Poll::Pending => wait_long(future),
     }
@@ -148,12 +160,22 @@ pub(crate) mod tests {
     fn keys_sort_as_their_cursors() {
         let cursors = [(1, 2), (1, 256), (2, 0), (256, 1)];
         let keys = cursors.map(|(height, index)| {
-            inbox_key(chain(1), chain(2), Cursor { height: BlockHeight(height), index })
+            inbox_key(
+                chain(1),
+                chain(2),
+                Cursor {
+                    height: BlockHeight(height),
+                    index,
+                },
+            )
         });
         assert!(keys.is_sorted());
         let rest = &keys[0][inbox_prefix(chain(1)).len()..];
         assert_eq!(other_chain(rest).unwrap(), chain(2));
-        assert!(matches!(other_chain(&rest[1..]), Err(Fault::Damaged { .. })));
+        assert!(matches!(
+            other_chain(&rest[1..]),
+            Err(Fault::Damaged { .. })
+        ));
     }
 
     #[test]

@@ -92,10 +92,10 @@ impl LocalNode {
         {
             let lock = self.locks.of(destination);
             let _guard = lock.inbox.lock().await;
-            let batch = receive_bundles(self.store(), destination, origin, bundles)?;
+            let batch = receive_bundles(&**self.store(), destination, origin, bundles).await?;
             self.store().write(batch).await?;
         }
-        self.store().write(confirm_delivery(origin, destination, &cursors)).await?;
+        self.store().write(confirm_delivery(origin, destination, cursors)).await?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Why a node did not do what it was asked.
 
 use resident_base::{AccountOwner, ChainId, CryptoError};
-use resident_chain::BlockError;
+use resident_chain::{BlockError, ReceiveError};
 use resident_execution::Fault;
 use resident_storage::{OpenError, StoreError};
 
@@ -44,6 +44,9 @@ pub enum NodeError {
         #[source]
         source: Box<BlockError>,
     },
+    /// Bundles could not be put into an inbox. They remain in their outbox.
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
     /// A record of the node cannot be read.
     #[error("the node's record of {what} is damaged; restore the store from a backup")]
     DamagedRecord {

@@ -107,26 +107,22 @@ impl LocalNode {
     }
 
     /// Who may propose blocks on the chain.
-    pub fn ownership(&self, chain: ChainId) -> Result<ChainOwnership, NodeError> {
-        match self.executor.read_ownership(chain)? {
-            Some(ownership) => Ok(ownership),
-            // Before its first block a chain has no state, only its description.
-            None => Ok(self.description(chain)?.config.ownership),
-        }
-    }
-
-    /// What an owner has of the chain's native token on this chain; [`AccountOwner::CHAIN`] asks for
-    /// the chain's own balance. Zero before the chain's first block.
-    pub fn balance(&self, chain: ChainId, owner: AccountOwner) -> Result<Amount, NodeError> {
-        Ok(self.executor.read_balance(chain, owner)?)
+    pub async fn ownership(&self, chain: ChainId) -> Result<ChainOwnership, NodeError> {
+        let executor = self.executor.clone();
+        self.pool.run(move || read_ownership(&executor, chain)).await?
     }
 
     /// How the chain began.
-    pub fn description(&self, chain: ChainId) -> Result<ChainDescription, NodeError> {
-        let id = BlobId::new(BlobType::ChainDescription, chain.0);
-        let blob = self.executor.read_blob(id)?.ok_or(NodeError::UnknownChain { chain })?;
-        let what = "a chain's description";
-        bcs::from_bytes(blob.bytes()).map_err(|_| NodeError::DamagedRecord { what })
+    pub async fn description(&self, chain: ChainId) -> Result<ChainDescription, NodeError> {
+        let executor = self.executor.clone();
+        self.pool.run(move || read_description(&executor, chain)).await?
+    }
+
+    /// What an owner has of the native token on this chain; [`AccountOwner::CHAIN`] asks for the
+    /// chain's own balance. Zero before the chain's first block.
+    pub async fn balance(&self, chain: ChainId, owner: AccountOwner) -> Result<Amount, NodeError> {
+        let executor = self.executor.clone();
+        Ok(self.pool.run(move || executor.read_balance(chain, owner)).await??)
     }
 
     /// Reads the chain's own records: tip, blocks, inbox and outbox.
@@ -153,4 +149,23 @@ impl LocalNode {
     pub fn store(&self) -> &Arc<dyn KeyValueStore> {
         self.executor.store()
     }
+}
+
+/// Waits for the store, so this is for the node's own threads.
+pub(crate) fn read_ownership(
+    executor: &Executor,
+    chain: ChainId,
+) -> Result<ChainOwnership, NodeError> {
+    match executor.read_ownership(chain)? {
+        Some(ownership) => Ok(ownership),
+        // Before its first block a chain has no state, only its description.
+        None => Ok(read_description(executor, chain)?.config.ownership),
+    }
+}
+
+fn read_description(executor: &Executor, chain: ChainId) -> Result<ChainDescription, NodeError> {
+    let id = BlobId::new(BlobType::ChainDescription, chain.0);
+    let blob = executor.read_blob(id)?.ok_or(NodeError::UnknownChain { chain })?;
+    let what = "a chain's description";
+    bcs::from_bytes(blob.bytes()).map_err(|_| NodeError::DamagedRecord { what })
 }

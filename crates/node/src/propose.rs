@@ -5,10 +5,15 @@ use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
     MessageAction, StagedBlock, Transaction, execute_block, stage_block,
 };
-use resident_execution::{Failure, Operation, Trace, chain_partition};
+use resident_execution::{Executor, Failure, Operation, Trace, chain_partition};
 use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
 
-use crate::{error::NodeError, local::LocalNode, registry};
+use crate::{
+    config::NodeConfig,
+    error::NodeError,
+    local::{LocalNode, read_ownership},
+    registry,
+};
 
 /// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
 /// Tags from 64 are the node's, the ones below are for the chain.
@@ -46,7 +51,6 @@ impl LocalNode {
         operations: Vec<Operation>,
         signer: &AccountSecretKey,
     ) -> Result<CommittedBlock, NodeError> {
-        self.check_owner(chain, signer.public().owner())?;
         let lock = self.locks.of(chain);
         let _guard = lock.block.lock().await;
         let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
@@ -62,7 +66,6 @@ impl LocalNode {
         chain: ChainId,
         signer: &AccountSecretKey,
     ) -> Result<Option<CommittedBlock>, NodeError> {
-        self.check_owner(chain, signer.public().owner())?;
         let lock = self.locks.of(chain);
         let _guard = lock.block.lock().await;
         let limit = self.config.max_bundles.max(1);
@@ -83,8 +86,8 @@ impl LocalNode {
         self.commit(staged, signer).await.map(Some)
     }
 
-    /// What a block with these operations would do if `owner` proposed it now. Nothing is stored:
-    /// a way to ask applications.
+    /// What a block with these operations would do if `owner`, one of the chain's, proposed it now, or
+    /// if nobody signed it. Nothing is stored: a way to ask applications.
     pub async fn dry_run(
         &self,
         chain: ChainId,
@@ -94,13 +97,6 @@ impl LocalNode {
         let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
         let draft = self.draft(chain, transactions, owner).await?;
         Ok(self.stage(draft).await?.execution.executed.outcome)
-    }
-
-    fn check_owner(&self, chain: ChainId, signer: AccountOwner) -> Result<(), NodeError> {
-        if self.ownership(chain)?.is_owner(&signer) {
-            return Ok(());
-        }
-        Err(NodeError::NotAnOwner { chain, signer })
     }
 
     /// Signs a block and stores it with everything that follows from it, in one batch. The caller
@@ -132,23 +128,45 @@ impl LocalNode {
         Ok(BlockDraft { chain_id: chain, timestamp, authenticated_owner, transactions })
     }
 
-    /// Builds the block on a thread of the node, and checks it there if that is configured.
+    /// Builds a block in the name of an owner of the chain.
     async fn stage(&self, draft: BlockDraft) -> Result<StagedBlock, NodeError> {
-        let chain = draft.chain_id;
-        let executor = self.executor.clone();
-        let config = self.config.clone();
+        let (executor, config) = (self.executor.clone(), self.config.clone());
         let staged = self.pool.run(move || {
-            let policy = config.policy.clone();
-            let staged = stage_block(&executor, config.session, policy, draft, &config.staging)?;
-            if let Some(session) = config.verify {
-                let executed = &staged.execution.executed;
-                let expected = Some(&executed.outcome);
-                execute_block(&executor, session, config.policy, &executed.block, expected)?;
-            }
-            Ok(staged)
+            check_owner(&executor, &draft)?;
+            stage_and_verify(&executor, config, draft)
         });
-        staged.await?.map_err(|error| NodeError::block(chain, error))
+        staged.await?
     }
+}
+
+fn check_owner(executor: &Executor, draft: &BlockDraft) -> Result<(), NodeError> {
+    let (chain, Some(signer)) = (draft.chain_id, draft.authenticated_owner) else {
+        return Ok(());
+    };
+    if read_ownership(executor, chain)?.is_owner(&signer) {
+        return Ok(());
+    }
+    Err(NodeError::NotAnOwner { chain, signer })
+}
+
+/// Builds the block and, if that is configured, runs it again as committed.
+fn stage_and_verify(
+    executor: &Executor,
+    config: NodeConfig,
+    draft: BlockDraft,
+) -> Result<StagedBlock, NodeError> {
+    let chain = draft.chain_id;
+    let refused = |error| NodeError::block(chain, error);
+    let policy = config.policy.clone();
+    let staged = stage_block(executor, config.session, policy, draft, &config.staging);
+    let staged = staged.map_err(refused)?;
+    if let Some(session) = config.verify {
+        let executed = &staged.execution.executed;
+        let expected = Some(&executed.outcome);
+        execute_block(executor, session, config.policy, &executed.block, expected)
+            .map_err(refused)?;
+    }
+    Ok(staged)
 }
 
 fn sent_at(transaction: &Transaction) -> Option<Timestamp> {

@@ -18,12 +18,16 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    view::expand_view(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+    view::expand_view(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// Implements `View` (see there) and `RootView`: the struct is the whole state of an application.
 #[proc_macro_derive(RootView, attributes(view))]
 pub fn derive_root_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    view::expand_root_view(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+    view::expand_root_view(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }

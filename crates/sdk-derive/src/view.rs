@@ -36,7 +36,8 @@ pub(crate) fn expand_view(input: &DeriveInput) -> Result<TokenStream> {
         || quote!(<#first_type as #views::View>::Context),
         |context| quote!(#context),
     );
-    let indices = (0..names.len()).map(|index| LitInt::new(&format!("{index}u8"), Span::call_site()));
+    let indices =
+        (0..names.len()).map(|index| LitInt::new(&format!("{index}u8"), Span::call_site()));
     let indices: Vec<LitInt> = indices.collect();
     Ok(quote! {
         #[automatically_derived]
@@ -91,11 +92,18 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<ViewField<'_>>> {
     let fields: Vec<ViewField<'_>> = fields
         .named
         .iter()
-        .filter_map(|field| field.ident.as_ref().map(|name| ViewField { name, ty: &field.ty }))
+        .filter_map(|field| {
+            field.ident.as_ref().map(|name| ViewField {
+                name,
+                ty: &field.ty,
+            })
+        })
         .collect();
     match fields.len() {
         0 => refuse("a view needs at least one field"),
-        count if count > MAX_FIELDS => refuse("a view can have at most 256 fields; group some in a nested view"),
+        count if count > MAX_FIELDS => {
+            refuse("a view can have at most 256 fields; group some in a nested view")
+        }
         _ => Ok(fields),
     }
 }
@@ -103,7 +111,11 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<ViewField<'_>>> {
 /// The type in `#[view(context = Type)]`, if it is given.
 fn context_type(input: &DeriveInput) -> Result<Option<Type>> {
     let mut context = None;
-    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("view")) {
+    for attribute in input
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("view"))
+    {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("context") {
                 return Err(meta.error("the only option is `context = Type`"));

@@ -15,7 +15,10 @@ use crate::{
 /// One instance serves a whole block: it is loaded at the application's first use, executes whatever the block has
 /// for it, and is stored when the block is finalized. A panic fails the transaction; in [`store`](Self::store) it
 /// refuses the whole block.
-#[expect(async_fn_in_trait, reason = "guest futures run on the guest's only thread")]
+#[expect(
+    async_fn_in_trait,
+    reason = "guest futures run on the guest's only thread"
+)]
 pub trait Contract: WithContractAbi + ContractAbi + Sized {
     /// What the application sends to itself on other chains, in BCS.
     type Message: Serialize + DeserializeOwned + Debug;
@@ -93,7 +96,7 @@ macro_rules! contract {
                 }
             }
 
-            $crate::bindings::export!(Exports with_types_in $crate::bindings);
+    $crate::bindings::export!(Exports with_types_in $crate::bindings);
         };
 
         #[cfg(not(target_arch = "wasm32"))]

@@ -23,7 +23,9 @@ impl<C> Default for Instance<C> {
 impl<C> Instance<C> {
     /// A place for an instance.
     pub const fn new() -> Self {
-        Instance { contract: RefCell::new(None) }
+        Instance {
+            contract: RefCell::new(None),
+        }
     }
 }
 
@@ -31,7 +33,9 @@ impl<C: Contract> Instance<C> {
     /// Decodes the JSON argument and instantiates the application.
     pub fn instantiate(&self, argument: &[u8]) {
         self.enter(|contract| {
-            contract.instantiate(decode_json(argument, "instantiation argument")).blocking_wait();
+            contract
+                .instantiate(decode_json(argument, "instantiation argument"))
+                .blocking_wait();
         });
     }
 

@@ -90,7 +90,9 @@ pub struct Parameters {
 impl Parameters {
     /// Parameters with this ticker symbol.
     pub fn new(ticker_symbol: &str) -> Self {
-        Parameters { ticker_symbol: ticker_symbol.to_owned() }
+        Parameters {
+            ticker_symbol: ticker_symbol.to_owned(),
+        }
     }
 }
 
@@ -117,6 +119,8 @@ impl InitialStateBuilder {
 
     /// The finished initial state.
     pub fn build(&self) -> InitialState {
-        InitialState { accounts: self.accounts.clone() }
+        InitialState {
+            accounts: self.accounts.clone(),
+        }
     }
 }

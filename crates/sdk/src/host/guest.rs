@@ -10,7 +10,13 @@ use bindings::resident::app::{diagnostics, runtime, storage, types};
 
 /// The generated imports and exports. Hidden from users; the `contract!` macro needs it.
 // The generated code documents and checks itself.
-#[allow(missing_docs, unreachable_pub, unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic)]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::pedantic
+)]
 pub mod bindings {
     wit_bindgen::generate!({
         world: "contract",
@@ -102,8 +108,17 @@ impl HostCalls for Host {
         amount_from(runtime::owner_balance(owner_to(owner)))
     }
 
-    fn call_application(&self, authenticated: bool, callee: ApplicationId, argument: Vec<u8>) -> Vec<u8> {
-        runtime::call_application(authenticated, hash_to(callee.application_description_hash), &argument)
+    fn call_application(
+        &self,
+        authenticated: bool,
+        callee: ApplicationId,
+        argument: Vec<u8>,
+    ) -> Vec<u8> {
+        runtime::call_application(
+            authenticated,
+            hash_to(callee.application_description_hash),
+            &argument,
+        )
     }
 
     fn assert_before(&self, timestamp: Timestamp) {
@@ -141,7 +156,11 @@ impl Store for KeyValueStore {
     }
 
     fn write_batch(&self, batch: Batch) {
-        let operations: Vec<_> = batch.into_operations().into_iter().map(operation_to).collect();
+        let operations: Vec<_> = batch
+            .into_operations()
+            .into_iter()
+            .map(operation_to)
+            .collect();
         storage::write_batch(&operations);
     }
 }
@@ -184,7 +203,9 @@ pub fn stream_updates(updates: Vec<types::StreamUpdate>) -> Vec<crate::base_type
         stream_id: StreamId {
             application_id: update
                 .application_id
-                .map_or(GenericApplicationId::System, |id| GenericApplicationId::User(application_from(id))),
+                .map_or(GenericApplicationId::System, |id| {
+                    GenericApplicationId::User(application_from(id))
+                }),
             stream_name: StreamName::from(update.stream_name),
         },
         previous_index: update.previous_index,
@@ -199,7 +220,12 @@ fn hash_from(hash: types::Hash) -> CryptoHash {
 
 fn hash_to(hash: CryptoHash) -> types::Hash {
     let [part1, part2, part3, part4] = hash.into();
-    types::Hash { part1, part2, part3, part4 }
+    types::Hash {
+        part1,
+        part2,
+        part3,
+        part4,
+    }
 }
 
 fn application_from(hash: types::Hash) -> ApplicationId {
@@ -211,7 +237,10 @@ fn amount_from(amount: types::Amount) -> Amount {
 }
 
 fn amount_to(amount: Amount) -> types::Amount {
-    types::Amount { low: amount.lower_half(), high: amount.upper_half() }
+    types::Amount {
+        low: amount.lower_half(),
+        high: amount.upper_half(),
+    }
 }
 
 fn owner_from(owner: types::AccountOwner) -> AccountOwner {
@@ -234,7 +263,10 @@ fn owner_to(owner: AccountOwner) -> types::AccountOwner {
         AccountOwner::Address32(hash) => types::AccountOwner::Address32(hash_to(hash)),
         AccountOwner::Address20(bytes) => {
             let word = |range: std::ops::Range<usize>| {
-                bytes[range].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+                bytes[range]
+                    .iter()
+                    .rev()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte))
             };
             types::AccountOwner::Address20(types::Address20 {
                 part1: word(0..8),

@@ -59,7 +59,9 @@ impl Host {
 
     fn fact<T: Clone>(&self, read: impl Fn(&World) -> &Option<T>, name: &str) -> T {
         let fact = read(&self.world()).clone();
-        fact.unwrap_or_else(|| panic!("the test did not set this fact: call `set_{name}` on the runtime"))
+        fact.unwrap_or_else(|| {
+            panic!("the test did not set this fact: call `set_{name}` on the runtime")
+        })
     }
 }
 
@@ -69,7 +71,10 @@ impl HostCalls for Host {
     }
 
     fn application_parameters(&self) -> Vec<u8> {
-        self.fact(|world| &world.application_parameters, "application_parameters")
+        self.fact(
+            |world| &world.application_parameters,
+            "application_parameters",
+        )
     }
 
     fn application_id(&self) -> ApplicationId {
@@ -77,7 +82,10 @@ impl HostCalls for Host {
     }
 
     fn application_creator_chain_id(&self) -> ChainId {
-        self.fact(|world| &world.application_creator_chain_id, "application_creator_chain_id")
+        self.fact(
+            |world| &world.application_creator_chain_id,
+            "application_creator_chain_id",
+        )
     }
 
     fn chain_id(&self) -> ChainId {
@@ -97,7 +105,10 @@ impl HostCalls for Host {
     }
 
     fn authenticated_caller_id(&self) -> Option<ApplicationId> {
-        self.fact(|world| &world.authenticated_caller_id, "authenticated_caller_id")
+        self.fact(
+            |world| &world.authenticated_caller_id,
+            "authenticated_caller_id",
+        )
     }
 
     fn message_is_bouncing(&self) -> Option<bool> {
@@ -105,11 +116,17 @@ impl HostCalls for Host {
     }
 
     fn message_origin_chain_id(&self) -> Option<ChainId> {
-        self.fact(|world| &world.message_origin_chain_id, "message_origin_chain_id")
+        self.fact(
+            |world| &world.message_origin_chain_id,
+            "message_origin_chain_id",
+        )
     }
 
     fn message_origin_timestamp(&self) -> Option<Timestamp> {
-        self.fact(|world| &world.message_origin_timestamp, "message_origin_timestamp")
+        self.fact(
+            |world| &world.message_origin_timestamp,
+            "message_origin_timestamp",
+        )
     }
 
     fn send_message(&self, message: Outgoing) {
@@ -135,17 +152,27 @@ impl HostCalls for Host {
         balances.get(&owner).copied().unwrap_or(Amount::ZERO)
     }
 
-    fn call_application(&self, authenticated: bool, callee: ApplicationId, argument: Vec<u8>) -> Vec<u8> {
+    fn call_application(
+        &self,
+        authenticated: bool,
+        callee: ApplicationId,
+        argument: Vec<u8>,
+    ) -> Vec<u8> {
         // Taken out for the call, so that the handler may look at the runtime.
         let handler = self.world().call_handler.take();
-        let mut handler = handler.expect("the test calls an application but set no `with_call_application_handler`");
+        let mut handler = handler
+            .expect("the test calls an application but set no `with_call_application_handler`");
         let response = handler(authenticated, callee, argument);
         self.world().call_handler = Some(handler);
         response
     }
 
     fn assert_before(&self, timestamp: Timestamp) {
-        assert!(self.system_time() < timestamp, "the block is not before {}", timestamp.micros());
+        assert!(
+            self.system_time() < timestamp,
+            "the block is not before {}",
+            timestamp.micros()
+        );
     }
 
     fn remaining_fuel(&self) -> u64 {
@@ -156,7 +183,9 @@ impl HostCalls for Host {
 impl World {
     fn debit(&mut self, owner: AccountOwner, amount: Amount) {
         let balance = self.balance_mut(owner);
-        *balance = balance.try_sub(amount).expect("the source of the transfer has too little");
+        *balance = balance
+            .try_sub(amount)
+            .expect("the source of the transfer has too little");
     }
 
     fn credit(&mut self, owner: AccountOwner, amount: Amount) {
@@ -200,7 +229,11 @@ impl KeyValueStore {
     /// Everything stored, in the order of keys.
     #[cfg(feature = "test")]
     pub fn contents(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values.clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values
+            .clone()
     }
 
     fn call(&self) -> MutexGuard<'_, Shared> {
@@ -213,13 +246,17 @@ impl KeyValueStore {
 impl Shared {
     fn below<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = (&'a Vec<u8>, &'a Vec<u8>)> {
         let start: Vec<u8> = prefix.to_vec();
-        self.values.range(start..).take_while(move |(key, _)| key.starts_with(prefix))
+        self.values
+            .range(start..)
+            .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     fn apply(&mut self, operation: WriteOperation) {
         match operation {
             WriteOperation::Delete(key) => drop(self.values.remove(&key)),
-            WriteOperation::DeletePrefix(prefix) => self.values.retain(|key, _| !key.starts_with(&prefix)),
+            WriteOperation::DeletePrefix(prefix) => {
+                self.values.retain(|key, _| !key.starts_with(&prefix));
+            }
             WriteOperation::Put { key, value } => drop(self.values.insert(key, value)),
         }
     }
@@ -232,7 +269,9 @@ impl Store for KeyValueStore {
 
     fn read_values(&self, keys: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
         let shared = self.call();
-        keys.iter().map(|key| shared.values.get(key).cloned()).collect()
+        keys.iter()
+            .map(|key| shared.values.get(key).cloned())
+            .collect()
     }
 
     fn contains_key(&self, key: &[u8]) -> bool {
@@ -241,17 +280,26 @@ impl Store for KeyValueStore {
 
     fn find_keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
         let shared = self.call();
-        shared.below(prefix).map(|(key, _)| key[prefix.len()..].to_vec()).collect()
+        shared
+            .below(prefix)
+            .map(|(key, _)| key[prefix.len()..].to_vec())
+            .collect()
     }
 
     fn find_key_values(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let shared = self.call();
-        shared.below(prefix).map(|(key, value)| (key[prefix.len()..].to_vec(), value.clone())).collect()
+        shared
+            .below(prefix)
+            .map(|(key, value)| (key[prefix.len()..].to_vec(), value.clone()))
+            .collect()
     }
 
     fn write_batch(&self, batch: Batch) {
         let mut shared = self.call();
-        batch.into_operations().into_iter().for_each(|operation| shared.apply(operation));
+        batch
+            .into_operations()
+            .into_iter()
+            .for_each(|operation| shared.apply(operation));
     }
 }
 

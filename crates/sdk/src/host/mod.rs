@@ -9,9 +9,9 @@ use crate::base_types::{
 #[cfg(target_arch = "wasm32")]
 mod guest;
 #[cfg(target_arch = "wasm32")]
-pub use guest::{KeyValueStore, bindings};
-#[cfg(target_arch = "wasm32")]
 pub(crate) use guest::{Host, prepare_diagnostics};
+#[cfg(target_arch = "wasm32")]
+pub use guest::{KeyValueStore, bindings};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod mock;
@@ -39,14 +39,22 @@ pub(crate) trait HostCalls {
     fn transfer(&self, source: AccountOwner, destination: Account, amount: Amount);
     fn chain_balance(&self) -> Amount;
     fn owner_balance(&self, owner: AccountOwner) -> Amount;
-    fn call_application(&self, authenticated: bool, callee: ApplicationId, argument: Vec<u8>) -> Vec<u8>;
+    fn call_application(
+        &self,
+        authenticated: bool,
+        callee: ApplicationId,
+        argument: Vec<u8>,
+    ) -> Vec<u8>;
     fn assert_before(&self, timestamp: Timestamp);
     fn remaining_fuel(&self) -> u64;
 }
 
 /// An encoded message and how to send it.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(any(target_arch = "wasm32", feature = "test")), expect(dead_code, reason = "only tests look at it"))]
+#[cfg_attr(
+    not(any(target_arch = "wasm32", feature = "test")),
+    expect(dead_code, reason = "only tests look at it")
+)]
 pub(crate) struct Outgoing {
     pub(crate) destination: ChainId,
     pub(crate) authenticated: bool,

@@ -33,7 +33,12 @@ pub struct SendMessageRequest<M> {
 
 impl<M: Serialize> MessageBuilder<M> {
     pub(crate) fn new(host: Host, message: M) -> Self {
-        MessageBuilder { host, message, authenticated: false, tracked: false }
+        MessageBuilder {
+            host,
+            message,
+            authenticated: false,
+            tracked: false,
+        }
     }
 
     /// Carries the signer to the receiver.
@@ -50,8 +55,8 @@ impl<M: Serialize> MessageBuilder<M> {
 
     /// Sends the message.
     pub fn send_to(self, destination: ChainId) {
-        let message =
-            bcs::to_bytes(&self.message).unwrap_or_else(|error| refuse("encode the message", &error));
+        let message = bcs::to_bytes(&self.message)
+            .unwrap_or_else(|error| refuse("encode the message", &error));
         self.host.send_message(Outgoing {
             destination,
             authenticated: self.authenticated,

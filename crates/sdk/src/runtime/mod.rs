@@ -12,9 +12,7 @@ pub use self::message::{MessageBuilder, SendMessageRequest};
 use crate::{
     KeyValueStore,
     abi::ContractAbi,
-    base_types::{
-        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp,
-    },
+    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
     contract::Contract,
     entry::{decode_json, refuse},
     host::{Host, HostCalls},
@@ -42,7 +40,9 @@ struct BlockFacts<C: Contract> {
 
 impl<C: Contract> fmt::Debug for ContractRuntime<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ContractRuntime").finish_non_exhaustive()
+        formatter
+            .debug_struct("ContractRuntime")
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +70,10 @@ pub struct AccountPermissionError {
 
 impl<C: Contract> ContractRuntime<C> {
     pub(crate) fn for_host(host: Host) -> Self {
-        ContractRuntime { host, facts: BlockFacts::default() }
+        ContractRuntime {
+            host,
+            facts: BlockFacts::default(),
+        }
     }
 
     /// The context of the application's root view.
@@ -89,13 +92,24 @@ impl<C: Contract> ContractRuntime<C> {
     ///
     /// If their JSON does not decode.
     pub fn application_parameters(&mut self) -> C::Parameters {
-        let decode = || decode_json(&self.host.application_parameters(), "application parameters");
-        self.facts.application_parameters.get_or_insert_with(decode).clone()
+        let decode = || {
+            decode_json(
+                &self.host.application_parameters(),
+                "application parameters",
+            )
+        };
+        self.facts
+            .application_parameters
+            .get_or_insert_with(decode)
+            .clone()
     }
 
     /// The application's own id.
     pub fn application_id(&mut self) -> ApplicationId<C::Abi> {
-        *self.facts.application_id.get_or_insert_with(|| self.host.application_id().with_abi())
+        *self
+            .facts
+            .application_id
+            .get_or_insert_with(|| self.host.application_id().with_abi())
     }
 
     /// The chain that created the application.
@@ -106,17 +120,26 @@ impl<C: Contract> ContractRuntime<C> {
 
     /// The chain that the contract runs on.
     pub fn chain_id(&mut self) -> ChainId {
-        *self.facts.chain_id.get_or_insert_with(|| self.host.chain_id())
+        *self
+            .facts
+            .chain_id
+            .get_or_insert_with(|| self.host.chain_id())
     }
 
     /// The height of the block.
     pub fn block_height(&mut self) -> BlockHeight {
-        *self.facts.block_height.get_or_insert_with(|| self.host.block_height())
+        *self
+            .facts
+            .block_height
+            .get_or_insert_with(|| self.host.block_height())
     }
 
     /// The timestamp of the block.
     pub fn system_time(&mut self) -> Timestamp {
-        *self.facts.system_time.get_or_insert_with(|| self.host.system_time())
+        *self
+            .facts
+            .system_time
+            .get_or_insert_with(|| self.host.system_time())
     }
 
     /// Who signed the operation or the authenticated message; none once a call dropped it.
@@ -130,10 +153,17 @@ impl<C: Contract> ContractRuntime<C> {
     }
 
     /// Passes if the signer or the caller is `owner`.
-    pub fn check_account_permission(&mut self, owner: AccountOwner) -> Result<(), AccountPermissionError> {
+    pub fn check_account_permission(
+        &mut self,
+        owner: AccountOwner,
+    ) -> Result<(), AccountPermissionError> {
         let permitted = self.authenticated_owner() == Some(owner)
             || self.authenticated_caller_id().map(AccountOwner::from) == Some(owner);
-        if permitted { Ok(()) } else { Err(AccountPermissionError { owner }) }
+        if permitted {
+            Ok(())
+        } else {
+            Err(AccountPermissionError { owner })
+        }
     }
 
     /// Whether the message comes back because its receiver rejected it; none outside of messages.
@@ -185,9 +215,13 @@ impl<C: Contract> ContractRuntime<C> {
         application: ApplicationId<A>,
         call: &A::Operation,
     ) -> A::Response {
-        let argument = A::serialize_operation(call).unwrap_or_else(|error| refuse("encode the call", &error));
-        let response = self.host.call_application(authenticated, application.forget_abi(), argument);
-        A::deserialize_response(response).unwrap_or_else(|error| refuse("decode the response", &error))
+        let argument =
+            A::serialize_operation(call).unwrap_or_else(|error| refuse("encode the call", &error));
+        let response =
+            self.host
+                .call_application(authenticated, application.forget_abi(), argument);
+        A::deserialize_response(response)
+            .unwrap_or_else(|error| refuse("decode the response", &error))
     }
 
     /// Fails the transaction unless the block is before this time, whenever it is validated.

@@ -99,7 +99,11 @@ impl<C: Contract> ContractRuntime<C> {
 
     /// Sets one owner's balance.
     pub fn set_owner_balance(&mut self, owner: AccountOwner, balance: Amount) -> &mut Self {
-        self.host.world().owner_balances.get_or_insert_default().insert(owner, balance);
+        self.host
+            .world()
+            .owner_balances
+            .get_or_insert_default()
+            .insert(owner, balance);
         self
     }
 

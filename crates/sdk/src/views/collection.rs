@@ -71,7 +71,10 @@ impl<C: Context, W: View<Context = C>> ByteCollectionView<C, W> {
             Some(slot) => slot,
             None => state.add(&self.context, key)?,
         };
-        let entry = state.entries.get_mut(slot).expect("the entry was found or added above");
+        let entry = state
+            .entries
+            .get_mut(slot)
+            .expect("the entry was found or added above");
         Arc::get_mut(&mut entry.view).ok_or(ViewError::EntryInUse)
     }
 
@@ -80,7 +83,10 @@ impl<C: Context, W: View<Context = C>> ByteCollectionView<C, W> {
         let mut state = self.state();
         let slot = state.find(&self.context, key)?;
         let entry = slot.and_then(|slot| state.entries.get(slot));
-        Ok(entry.map(|entry| ReadGuardedView { view: entry.view.clone(), _collection: PhantomData }))
+        Ok(entry.map(|entry| ReadGuardedView {
+            view: entry.view.clone(),
+            _collection: PhantomData,
+        }))
     }
 
     /// Whether a key has an entry.
@@ -165,7 +171,13 @@ impl<W: View> CollectionState<W> {
     }
 
     fn set(&mut self, slot: u32, view: W, replaces: bool) -> u32 {
-        self.entries.set(slot, Entry { view: Arc::new(view), replaces });
+        self.entries.set(
+            slot,
+            Entry {
+                view: Arc::new(view),
+                replaces,
+            },
+        );
         slot
     }
 
@@ -184,11 +196,15 @@ impl<W: View> CollectionState<W> {
             batch.delete_prefix(entry_key(base_key, key));
         }
         for (key, slot) in self.keys.iter() {
-            let Some(entry) = self.entries.get_mut(slot) else { continue };
+            let Some(entry) = self.entries.get_mut(slot) else {
+                continue;
+            };
             if std::mem::take(&mut entry.replaces) {
                 batch.delete_prefix(entry_key(base_key, key));
             }
-            Arc::get_mut(&mut entry.view).ok_or(ViewError::EntryInUse)?.flush(batch)?;
+            Arc::get_mut(&mut entry.view)
+                .ok_or(ViewError::EntryInUse)?
+                .flush(batch)?;
         }
         Ok(())
     }
@@ -224,7 +240,10 @@ impl<C: Context, W: View<Context = C> + Sync> View for ByteCollectionView<C, W> 
 
     fn post_load(context: C, loaded: &mut Loaded) -> Result<Self, ViewError> {
         let keys = KeyIndex::new(field_key(context.base_key(), INDEX), loaded.is_nothing());
-        let state = Mutex::new(CollectionState { keys, entries: Slots::new() });
+        let state = Mutex::new(CollectionState {
+            keys,
+            entries: Slots::new(),
+        });
         Ok(ByteCollectionView { context, state })
     }
 

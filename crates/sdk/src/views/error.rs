@@ -15,7 +15,9 @@ pub enum ViewError {
     CustomKey(String),
 
     /// A guard of an entry was leaked, so the entry cannot be changed.
-    #[error("an entry of a collection is still borrowed; drop its guards instead of forgetting them")]
+    #[error(
+        "an entry of a collection is still borrowed; drop its guards instead of forgetting them"
+    )]
     EntryInUse,
 
     /// An element that the queue or log counts is not stored.

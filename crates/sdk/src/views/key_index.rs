@@ -94,7 +94,10 @@ impl KeyIndex {
 
     /// Records that an unknown key is stored.
     pub(crate) fn note_stored(&mut self, key: Vec<u8>) -> u32 {
-        let slot = self.allocate(Slot { stored: true, changed: false });
+        let slot = self.allocate(Slot {
+            stored: true,
+            changed: false,
+        });
         self.present.insert(key, slot);
         slot
     }
@@ -105,7 +108,11 @@ impl KeyIndex {
     }
 
     /// Records all stored keys, after which none is unknown; gives new ones to `added`.
-    pub(crate) fn note_all(&mut self, keys: impl Iterator<Item = Vec<u8>>, mut added: impl FnMut(u32)) {
+    pub(crate) fn note_all(
+        &mut self,
+        keys: impl Iterator<Item = Vec<u8>>,
+        mut added: impl FnMut(u32),
+    ) {
         for key in keys {
             if self.lookup(&key) == Lookup::Unknown {
                 added(self.note_stored(key));
@@ -122,7 +129,10 @@ impl KeyIndex {
             return *slot;
         }
         let stored = self.absent.remove(&key).unwrap_or(!self.complete);
-        let slot = self.allocate(Slot { stored, changed: true });
+        let slot = self.allocate(Slot {
+            stored,
+            changed: true,
+        });
         self.present.insert(key, slot);
         slot
     }
@@ -172,7 +182,10 @@ impl KeyIndex {
 
     /// The keys that the next flush deletes.
     pub(crate) fn deleted_keys(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.absent.iter().filter(|(_, stored)| **stored).map(|(key, _)| key)
+        self.absent
+            .iter()
+            .filter(|(_, stored)| **stored)
+            .map(|(key, _)| key)
     }
 
     /// Moves changes to the batch, taking the bytes of changed values from `value`.
@@ -189,7 +202,10 @@ impl KeyIndex {
             let state = &mut self.slots[*slot as usize];
             if state.changed {
                 batch.put([&self.prefix[..], key].concat(), value(*slot)?);
-                *state = Slot { stored: true, changed: false };
+                *state = Slot {
+                    stored: true,
+                    changed: false,
+                };
                 self.maybe_stored = true;
             }
         }

@@ -95,8 +95,14 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> LogView<C, T> {
             return Ok(());
         }
         let prefix = field_key(self.context.base_key(), ELEMENTS);
-        let keys: Vec<_> = missing.iter().map(|index| element_key(&prefix, *index)).collect();
-        for (index, bytes) in missing.into_iter().zip(self.context.store().read_values(&keys)) {
+        let keys: Vec<_> = missing
+            .iter()
+            .map(|index| element_key(&prefix, *index))
+            .collect();
+        for (index, bytes) in missing
+            .into_iter()
+            .zip(self.context.store().read_values(&keys))
+        {
             let bytes = bytes.ok_or(ViewError::MissingElement { index })?;
             read.insert(index, bcs::from_bytes(&bytes)?);
         }
@@ -123,14 +129,23 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> View for LogView
         let count = loaded.next_value();
         let stored_count = count.map_or(Ok(0), |bytes| bcs::from_bytes(&bytes))?;
         let read = Mutex::new(BTreeMap::new());
-        Ok(LogView { context, read, stored_count, new: Vec::new(), delete_all: false })
+        Ok(LogView {
+            context,
+            read,
+            stored_count,
+            new: Vec::new(),
+            delete_all: false,
+        })
     }
 
     fn clear(&mut self) {
         self.delete_all |= self.stored_count > 0;
         self.stored_count = 0;
         self.new.clear();
-        self.read.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.read
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn flush(&mut self, batch: &mut Batch) -> Result<(), ViewError> {
@@ -147,7 +162,10 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> View for LogView
         }
         let read = self.read.get_mut().unwrap_or_else(PoisonError::into_inner);
         for value in self.new.drain(..) {
-            batch.put(element_key(&elements, self.stored_count), bcs::to_bytes(&value)?);
+            batch.put(
+                element_key(&elements, self.stored_count),
+                bcs::to_bytes(&value)?,
+            );
             read.insert(self.stored_count, value);
             self.stored_count += 1;
         }

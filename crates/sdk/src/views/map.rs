@@ -88,7 +88,10 @@ impl<C: Context, V: Serialize + DeserializeOwned> ByteMapView<C, V> {
                 slot
             }
         };
-        Ok(state.values.get_mut(slot).expect("the value was found or inserted above"))
+        Ok(state
+            .values
+            .get_mut(slot)
+            .expect("the value was found or inserted above"))
     }
 
     /// Whether a key has a value. Reads the value, since who asks usually wants it next.
@@ -174,7 +177,10 @@ impl<V: DeserializeOwned> MapState<V> {
 
     /// Reads all values that were not read, with one call.
     fn read_all<S: Store>(&mut self, store: &S) -> Result<(), ViewError> {
-        let unread = self.keys.iter().any(|(_, slot)| self.values.get(slot).is_none());
+        let unread = self
+            .keys
+            .iter()
+            .any(|(_, slot)| self.values.get(slot).is_none());
         if self.keys.is_complete() && !unread {
             return Ok(());
         }
@@ -207,7 +213,10 @@ where
 
     fn post_load(context: C, loaded: &mut Loaded) -> Result<Self, ViewError> {
         let keys = KeyIndex::new(context.base_key().to_vec(), loaded.is_nothing());
-        let state = Mutex::new(MapState { keys, values: Slots::new() });
+        let state = Mutex::new(MapState {
+            keys,
+            values: Slots::new(),
+        });
         Ok(ByteMapView { context, state })
     }
 

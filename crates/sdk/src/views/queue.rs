@@ -104,13 +104,19 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> QueueView<C, T> 
     /// Reads until the first `count` elements are in memory, with at most one call.
     fn read_head(&self, state: &mut QueueState<T>, count: usize) -> Result<(), ViewError> {
         let missing = count.saturating_sub(state.head.len()) as u64;
-        let end = state.unread.end.min(state.unread.start.saturating_add(missing));
+        let end = state
+            .unread
+            .end
+            .min(state.unread.start.saturating_add(missing));
         let indices = state.unread.start..end;
         if indices.is_empty() {
             return Ok(());
         }
         let prefix = self.elements_key();
-        let keys: Vec<Vec<u8>> = indices.clone().map(|index| element_key(&prefix, index)).collect();
+        let keys: Vec<Vec<u8>> = indices
+            .clone()
+            .map(|index| element_key(&prefix, index))
+            .collect();
         for (index, bytes) in indices.zip(self.context.store().read_values(&keys)) {
             let bytes = bytes.ok_or(ViewError::MissingElement { index })?;
             state.head.push_back(bcs::from_bytes(&bytes)?);
@@ -151,7 +157,11 @@ impl<T> QueueState<T> {
 
     /// The elements in memory that no unread one comes before.
     fn loaded(&self) -> impl Iterator<Item = &T> {
-        let tail = if self.unread.is_empty() { self.tail.len() } else { 0 };
+        let tail = if self.unread.is_empty() {
+            self.tail.len()
+        } else {
+            0
+        };
         self.head.iter().chain(self.tail.iter().take(tail))
     }
 
@@ -193,7 +203,11 @@ impl<T: Serialize> QueueState<T> {
         for index in self.stored.start..self.front.min(self.stored.end) {
             batch.delete(element_key(prefix, index));
         }
-        let head = self.head.iter().take(if self.head_changed { self.head.len() } else { 0 });
+        let head = self.head.iter().take(if self.head_changed {
+            self.head.len()
+        } else {
+            0
+        });
         let tail = (self.tail_start()..).zip(&self.tail);
         for (index, value) in (self.front..).zip(head).chain(tail) {
             batch.put(element_key(prefix, index), bcs::to_bytes(value)?);
@@ -219,7 +233,8 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> View for QueueVi
 
     fn post_load(context: C, loaded: &mut Loaded) -> Result<Self, ViewError> {
         let bounds = loaded.next_value();
-        let (front, back) = bounds.map_or(Ok((0, 0)), |bytes| bcs::from_bytes::<(u64, u64)>(&bytes))?;
+        let (front, back) =
+            bounds.map_or(Ok((0, 0)), |bytes| bcs::from_bytes::<(u64, u64)>(&bytes))?;
         let state = Mutex::new(QueueState::new(front..back.max(front)));
         Ok(QueueView { context, state })
     }
@@ -227,7 +242,10 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> View for QueueVi
     fn clear(&mut self) {
         let state = self.state_mut();
         let delete_all = state.delete_all || !state.stored.is_empty();
-        *state = QueueState { delete_all, ..QueueState::new(0..0) };
+        *state = QueueState {
+            delete_all,
+            ..QueueState::new(0..0)
+        };
     }
 
     fn flush(&mut self, batch: &mut Batch) -> Result<(), ViewError> {
@@ -249,7 +267,10 @@ impl<C: Context, T: Serialize + DeserializeOwned + Send + Sync> View for QueueVi
                 batch.delete(bounds);
             }
         } else if delete_all || state.stored != before {
-            batch.put(bounds, bcs::to_bytes(&(state.stored.start, state.stored.end))?);
+            batch.put(
+                bounds,
+                bcs::to_bytes(&(state.stored.start, state.stored.end))?,
+            );
         }
         Ok(())
     }

@@ -61,19 +61,31 @@ where
         let value = loaded.next_value();
         let stored = value.is_some();
         let value = value.map_or_else(|| Ok(T::default()), |bytes| bcs::from_bytes(&bytes))?;
-        Ok(RegisterView { context, value, stored, change: Change::None })
+        Ok(RegisterView {
+            context,
+            value,
+            stored,
+            change: Change::None,
+        })
     }
 
     fn clear(&mut self) {
         self.value = T::default();
-        self.change = if self.stored { Change::Delete } else { Change::None };
+        self.change = if self.stored {
+            Change::Delete
+        } else {
+            Change::None
+        };
     }
 
     fn flush(&mut self, batch: &mut Batch) -> Result<(), ViewError> {
         match std::mem::replace(&mut self.change, Change::None) {
             Change::None => {}
             Change::Put => {
-                batch.put(self.context.base_key().to_vec(), bcs::to_bytes(&self.value)?);
+                batch.put(
+                    self.context.base_key().to_vec(),
+                    bcs::to_bytes(&self.value)?,
+                );
                 self.stored = true;
             }
             Change::Delete => {

@@ -116,7 +116,11 @@ impl<C: Context, K: Serialize + DeserializeOwned + Send + Sync> View for SetView
 
     fn post_load(context: C, loaded: &mut Loaded) -> Result<Self, ViewError> {
         let keys = KeyIndex::new(context.base_key().to_vec(), loaded.is_nothing());
-        Ok(SetView { context, keys: Mutex::new(keys), _key: PhantomData })
+        Ok(SetView {
+            context,
+            keys: Mutex::new(keys),
+            _key: PhantomData,
+        })
     }
 
     fn clear(&mut self) {

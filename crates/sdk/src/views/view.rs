@@ -62,7 +62,9 @@ pub struct Loaded {
 impl Loaded {
     /// Values as storage returned them.
     pub(crate) fn stored(values: std::vec::IntoIter<Option<Vec<u8>>>) -> Self {
-        Loaded { values: Some(values) }
+        Loaded {
+            values: Some(values),
+        }
     }
 
     /// The state of a view that storage is known to hold nothing of.
@@ -85,7 +87,11 @@ impl Loaded {
 pub(crate) fn load_now<W: View>(context: W::Context) -> Result<W, ViewError> {
     let mut keys = Vec::new();
     W::pre_load(context.base_key(), &mut keys);
-    let values = if keys.is_empty() { Vec::new() } else { context.store().read_values(&keys) };
+    let values = if keys.is_empty() {
+        Vec::new()
+    } else {
+        context.store().read_values(&keys)
+    };
     W::post_load(context, &mut Loaded::stored(values.into_iter()))
 }
 

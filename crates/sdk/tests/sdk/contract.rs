@@ -48,12 +48,16 @@ impl Contract for Bank {
     type InstantiationArgument = u64;
 
     async fn load(runtime: ContractRuntime<Self>) -> Self {
-        let state = State::load(runtime.root_view_storage_context()).await.unwrap();
+        let state = State::load(runtime.root_view_storage_context())
+            .await
+            .unwrap();
         Bank { state, runtime }
     }
 
     async fn instantiate(&mut self, total: u64) {
-        self.state.total.set(total + self.runtime.application_parameters());
+        self.state
+            .total
+            .set(total + self.runtime.application_parameters());
     }
 
     async fn execute_operation(&mut self, operation: Operation) -> u64 {
@@ -65,7 +69,9 @@ impl Contract for Bank {
                 self.runtime.send_message(chain, "bye".to_owned());
             }
             Operation::AskOther(bank) => {
-                return self.runtime.call_application(true, bank, &Operation::Deposit(1));
+                return self
+                    .runtime
+                    .call_application(true, bank, &Operation::Deposit(1));
             }
             Operation::Pay(account, amount) => {
                 let owner = self.runtime.authenticated_owner().unwrap();
@@ -104,7 +110,12 @@ fn state_survives_from_one_instance_to_the_next() {
     let store = runtime.key_value_store();
     let mut first = bank(runtime);
     first.instantiate(40).blocking_wait();
-    assert_eq!(first.execute_operation(Operation::Deposit(8)).blocking_wait(), 50);
+    assert_eq!(
+        first
+            .execute_operation(Operation::Deposit(8))
+            .blocking_wait(),
+        50
+    );
     first.store().blocking_wait();
     let second = bank(ContractRuntime::new().with_key_value_store(store));
     assert_eq!(*second.state.total.get(), 50);
@@ -113,7 +124,8 @@ fn state_survives_from_one_instance_to_the_next() {
 #[test]
 fn sent_messages_can_be_inspected() {
     let mut bank = bank(ContractRuntime::new());
-    bank.execute_operation(Operation::Announce(chain(1))).blocking_wait();
+    bank.execute_operation(Operation::Announce(chain(1)))
+        .blocking_wait();
     let expected = |message: &str, flag| SendMessageRequest {
         destination: chain(1),
         authenticated: flag,
@@ -129,13 +141,20 @@ fn sent_messages_can_be_inspected() {
 #[test]
 fn calls_go_to_the_handler() {
     let id = ApplicationId::<BankAbi>::new(CryptoHash::from([3; 32]));
-    let runtime = ContractRuntime::new().with_call_application_handler(move |authenticated, callee, operation| {
-        assert!(authenticated && callee == id.forget_abi());
-        let operation = BankAbi::deserialize_operation(operation).unwrap();
-        assert!(matches!(operation, Operation::Deposit(1)));
-        BankAbi::serialize_response(77).unwrap()
-    });
-    assert_eq!(bank(runtime).execute_operation(Operation::AskOther(id)).blocking_wait(), 77);
+    let runtime = ContractRuntime::new().with_call_application_handler(
+        move |authenticated, callee, operation| {
+            assert!(authenticated && callee == id.forget_abi());
+            let operation = BankAbi::deserialize_operation(operation).unwrap();
+            assert!(matches!(operation, Operation::Deposit(1)));
+            BankAbi::serialize_response(77).unwrap()
+        },
+    );
+    assert_eq!(
+        bank(runtime)
+            .execute_operation(Operation::AskOther(id))
+            .blocking_wait(),
+        77
+    );
 }
 
 #[test]
@@ -145,7 +164,9 @@ fn permission_needs_the_signer_or_the_caller() {
         .with_authenticated_owner(owner(1))
         .with_authenticated_caller_id(caller);
     runtime.check_account_permission(owner(1)).unwrap();
-    runtime.check_account_permission(AccountOwner::from(caller)).unwrap();
+    runtime
+        .check_account_permission(AccountOwner::from(caller))
+        .unwrap();
     assert!(runtime.check_account_permission(owner(2)).is_err());
     runtime.set_authenticated_owner(None);
     assert!(runtime.check_account_permission(owner(1)).is_err());
@@ -159,7 +180,8 @@ fn transfers_move_balances() {
         .with_owner_balance(owner(1), Amount::from_tokens(5));
     let mut bank = bank(runtime);
     let account = Account::new(chain(1), owner(2));
-    bank.execute_operation(Operation::Pay(account, Amount::from_tokens(3))).blocking_wait();
+    bank.execute_operation(Operation::Pay(account, Amount::from_tokens(3)))
+        .blocking_wait();
     assert_eq!(bank.runtime.owner_balance(owner(1)), Amount::from_tokens(2));
     assert_eq!(bank.runtime.owner_balance(owner(2)), Amount::from_tokens(3));
     assert_eq!(bank.runtime.created_transfers().len(), 1);

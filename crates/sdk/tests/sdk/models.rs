@@ -43,7 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
         (0..5usize).prop_map(Step::ReadFront),
         (key.clone(), any::<u32>()).prop_map(|(key, value)| Step::EntryPush(key, value)),
         key.clone().prop_map(Step::EntryPop),
-        (key.clone(), 0..3u8, any::<u64>()).prop_map(|(key, note, value)| Step::EntryNote(key, note, value)),
+        (key.clone(), 0..3u8, any::<u64>())
+            .prop_map(|(key, note, value)| Step::EntryNote(key, note, value)),
         key.clone().prop_map(Step::EntryRemove),
         Just(Step::EntryList),
         (0..6u8).prop_map(Step::Clear),
@@ -85,13 +86,20 @@ fn apply(step: &Step, state: &mut State, model: &mut Model) {
             model.set.remove(&u16::from(key));
         }
         Step::Add(key) => {
-            *state.map.get_mut_or_default(&name(key)).blocking_wait().unwrap() ^= 1;
+            *state
+                .map
+                .get_mut_or_default(&name(key))
+                .blocking_wait()
+                .unwrap() ^= 1;
             *model.map.entry(name(key)).or_default() ^= 1;
             state.set.insert(&u16::from(key)).unwrap();
             model.set.insert(u16::from(key));
         }
         Step::Get(key) => {
-            assert_eq!(state.map.get(&name(key)).blocking_wait().unwrap().as_ref(), model.map.get(&name(key)));
+            assert_eq!(
+                state.map.get(&name(key)).blocking_wait().unwrap().as_ref(),
+                model.map.get(&name(key))
+            );
             let contained = state.set.contains(&u16::from(key)).blocking_wait().unwrap();
             assert_eq!(contained, model.set.contains(&u16::from(key)));
         }
@@ -107,18 +115,34 @@ fn apply(step: &Step, state: &mut State, model: &mut Model) {
             model.queue.pop_front();
         }
         Step::Bump => {
-            state.queue.try_iter_mut().blocking_wait().unwrap().for_each(|value| *value ^= 3);
+            state
+                .queue
+                .try_iter_mut()
+                .blocking_wait()
+                .unwrap()
+                .for_each(|value| *value ^= 3);
             model.queue.iter_mut().for_each(|value| *value ^= 3);
         }
         Step::ReadFront(count) => {
             let expected: Vec<u32> = model.queue.iter().take(count).copied().collect();
-            assert_eq!(state.queue.read_front(count).blocking_wait().unwrap(), expected);
+            assert_eq!(
+                state.queue.read_front(count).blocking_wait().unwrap(),
+                expected
+            );
             let expected: Vec<u32> = model.log.iter().skip(count).take(2).copied().collect();
-            assert_eq!(state.log.read(count..count + 2).blocking_wait().unwrap(), expected);
+            assert_eq!(
+                state.log.read(count..count + 2).blocking_wait().unwrap(),
+                expected
+            );
         }
         Step::EntryPush(key, value) => {
             entry(state, key).queue.push_back(value);
-            model.levels.entry(name(key)).or_default().queue.push_back(value);
+            model
+                .levels
+                .entry(name(key))
+                .or_default()
+                .queue
+                .push_back(value);
         }
         Step::EntryPop(key) => {
             entry(state, key).queue.delete_front();
@@ -126,7 +150,12 @@ fn apply(step: &Step, state: &mut State, model: &mut Model) {
         }
         Step::EntryNote(key, note, value) => {
             entry(state, key).notes.insert(&note, value).unwrap();
-            model.levels.entry(name(key)).or_default().notes.insert(note, value);
+            model
+                .levels
+                .entry(name(key))
+                .or_default()
+                .notes
+                .insert(note, value);
         }
         Step::EntryRemove(key) => {
             state.levels.remove_entry(&name(key)).unwrap();
@@ -139,7 +168,11 @@ fn apply(step: &Step, state: &mut State, model: &mut Model) {
 }
 
 fn entry(state: &mut State, key: u8) -> &mut Level {
-    state.levels.load_entry_mut(&name(key)).blocking_wait().unwrap()
+    state
+        .levels
+        .load_entry_mut(&name(key))
+        .blocking_wait()
+        .unwrap()
 }
 
 fn clear(which: u8, state: &mut State, model: &mut Model) {
@@ -163,9 +196,16 @@ fn scan(state: &State, model: &Model) {
         pairs.push((key, *value));
         Ok(())
     };
-    state.map.for_each_index_value(collect).blocking_wait().unwrap();
+    state
+        .map
+        .for_each_index_value(collect)
+        .blocking_wait()
+        .unwrap();
     assert_eq!(pairs.len(), model.map.len());
-    assert_eq!(state.set.indices().blocking_wait().unwrap(), model.set.iter().copied().collect::<Vec<_>>());
+    assert_eq!(
+        state.set.indices().blocking_wait().unwrap(),
+        model.set.iter().copied().collect::<Vec<_>>()
+    );
     assert_eq!(state.queue.count(), model.queue.len());
     assert_eq!(state.log.count(), model.log.len());
 }
@@ -174,10 +214,21 @@ fn compare_levels(state: &State, model: &Model) {
     let keys = state.levels.indices().blocking_wait().unwrap();
     assert_eq!(keys, model.levels.keys().cloned().collect::<Vec<_>>());
     for (key, expected) in &model.levels {
-        let level = state.levels.try_load_entry(key).blocking_wait().unwrap().unwrap();
+        let level = state
+            .levels
+            .try_load_entry(key)
+            .blocking_wait()
+            .unwrap()
+            .unwrap();
         let found = LevelModel {
             queue: level.queue.elements().blocking_wait().unwrap().into(),
-            notes: level.notes.index_values().blocking_wait().unwrap().into_iter().collect(),
+            notes: level
+                .notes
+                .index_values()
+                .blocking_wait()
+                .unwrap()
+                .into_iter()
+                .collect(),
         };
         assert_eq!(&found, expected);
     }
@@ -186,7 +237,10 @@ fn compare_levels(state: &State, model: &Model) {
 fn compare_all(state: &State, model: &Model) {
     scan(state, model);
     compare_levels(state, model);
-    assert_eq!(state.queue.elements().blocking_wait().unwrap(), model.queue.iter().copied().collect::<Vec<_>>());
+    assert_eq!(
+        state.queue.elements().blocking_wait().unwrap(),
+        model.queue.iter().copied().collect::<Vec<_>>()
+    );
     assert_eq!(state.log.read(..).blocking_wait().unwrap(), model.log);
 }
 

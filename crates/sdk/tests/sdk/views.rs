@@ -20,7 +20,9 @@ impl CustomSerialize for Descending {
     }
 
     fn from_custom_bytes(bytes: &[u8]) -> Result<Self, ViewError> {
-        let bytes = bytes.try_into().map_err(|_| ViewError::CustomKey("not two bytes".into()))?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| ViewError::CustomKey("not two bytes".into()))?;
         Ok(Descending(!u16::from_be_bytes(bytes)))
     }
 }
@@ -49,7 +51,9 @@ pub(crate) struct State {
 
 pub(crate) fn load(store: &KeyValueStore) -> State {
     let context = ViewContext::new_unchecked(store.clone(), Vec::new(), ());
-    State::load(context).blocking_wait().expect("the state loads")
+    State::load(context)
+        .blocking_wait()
+        .expect("the state loads")
 }
 
 pub(crate) fn save(state: &mut State) {
@@ -78,14 +82,23 @@ fn keys_are_as_documented() {
     state.queue.push_back(5);
     state.nested.total.set(9);
     *state.nested.total.get_mut() += 1;
-    state.custom_levels.load_entry_mut(&Descending(0xff00)).blocking_wait().unwrap().total.set(3);
+    state
+        .custom_levels
+        .load_entry_mut(&Descending(0xff00))
+        .blocking_wait()
+        .unwrap()
+        .total
+        .set(3);
     save(&mut state);
     let bounds = [[0; 8], 1u64.to_le_bytes()].concat();
     let expected = [
         (vec![0], vec![1, b'x']),
         (vec![3, 7, 0], vec![]),
         (vec![4, 0], bounds),
-        ([vec![4, 1], vec![0; 8]].concat(), 5u32.to_le_bytes().to_vec()),
+        (
+            [vec![4, 1], vec![0; 8]].concat(),
+            5u32.to_le_bytes().to_vec(),
+        ),
         (vec![7, 0, 0, 0xff], vec![]),
         (vec![7, 1, 2, 0, 0xff, 0], 3u64.to_le_bytes().to_vec()),
         (vec![8, 0], 10u64.to_le_bytes().to_vec()),
@@ -98,14 +111,23 @@ fn custom_keys_are_iterated_in_the_order_of_their_bytes() {
     let store = KeyValueStore::default();
     let mut state = load(&store);
     for key in [3, 500, 1, 40] {
-        state.custom_map.insert(&Descending(key), u64::from(key)).unwrap();
+        state
+            .custom_map
+            .insert(&Descending(key), u64::from(key))
+            .unwrap();
     }
     save(&mut state);
     let mut state = load(&store);
     state.custom_map.insert(&Descending(41), 41).unwrap();
     state.custom_map.remove(&Descending(3)).unwrap();
-    let values: Vec<u64> =
-        state.custom_map.index_values().blocking_wait().unwrap().into_iter().map(|pair| pair.1).collect();
+    let values: Vec<u64> = state
+        .custom_map
+        .index_values()
+        .blocking_wait()
+        .unwrap()
+        .into_iter()
+        .map(|pair| pair.1)
+        .collect();
     assert_eq!(values, [500, 41, 40, 1]);
 }
 
@@ -118,12 +140,21 @@ fn clearing_the_root_leaves_nothing_behind() {
     state.set.insert(&1).unwrap();
     state.queue.push_back(1);
     state.log.push(1);
-    state.levels.load_entry_mut("level").blocking_wait().unwrap().queue.push_back(2);
+    state
+        .levels
+        .load_entry_mut("level")
+        .blocking_wait()
+        .unwrap()
+        .queue
+        .push_back(2);
     save(&mut state);
     assert!(!store.contents().is_empty());
     let mut state = load(&store);
     state.clear();
-    assert_eq!(state.map.indices().blocking_wait().unwrap(), Vec::<String>::new());
+    assert_eq!(
+        state.map.indices().blocking_wait().unwrap(),
+        Vec::<String>::new()
+    );
     save(&mut state);
     assert!(store.contents().is_empty());
 }
@@ -132,22 +163,37 @@ fn clearing_the_root_leaves_nothing_behind() {
 fn an_entry_that_replaces_a_removed_one_starts_empty() {
     let store = KeyValueStore::default();
     let mut state = load(&store);
-    let level = state.levels.load_entry_mut("level").blocking_wait().unwrap();
+    let level = state
+        .levels
+        .load_entry_mut("level")
+        .blocking_wait()
+        .unwrap();
     level.notes.insert(&1, 10).unwrap();
     level.total.set(5);
     save(&mut state);
 
     let mut state = load(&store);
     state.levels.remove_entry("level").unwrap();
-    let level = state.levels.load_entry_mut("level").blocking_wait().unwrap();
+    let level = state
+        .levels
+        .load_entry_mut("level")
+        .blocking_wait()
+        .unwrap();
     assert_eq!(*level.total.get(), 0);
     assert_eq!(level.notes.get(&1).blocking_wait().unwrap(), None);
     level.notes.insert(&2, 20).unwrap();
     save(&mut state);
 
     let mut state = load(&store);
-    let level = state.levels.load_entry_mut("level").blocking_wait().unwrap();
-    assert_eq!(level.notes.index_values().blocking_wait().unwrap(), [(2, 20)]);
+    let level = state
+        .levels
+        .load_entry_mut("level")
+        .blocking_wait()
+        .unwrap();
+    assert_eq!(
+        level.notes.index_values().blocking_wait().unwrap(),
+        [(2, 20)]
+    );
     assert_eq!(*level.total.get(), 0);
 }
 
@@ -155,11 +201,29 @@ fn an_entry_that_replaces_a_removed_one_starts_empty() {
 fn an_entry_can_be_read_through_a_shared_reference() {
     let store = KeyValueStore::default();
     let mut state = load(&store);
-    state.levels.load_entry_mut("a").blocking_wait().unwrap().total.set(4);
-    let guard = state.levels.try_load_entry("a").blocking_wait().unwrap().unwrap();
+    state
+        .levels
+        .load_entry_mut("a")
+        .blocking_wait()
+        .unwrap()
+        .total
+        .set(4);
+    let guard = state
+        .levels
+        .try_load_entry("a")
+        .blocking_wait()
+        .unwrap()
+        .unwrap();
     assert_eq!(*guard.total.get(), 4);
     drop(guard);
-    assert!(state.levels.try_load_entry("b").blocking_wait().unwrap().is_none());
+    assert!(
+        state
+            .levels
+            .try_load_entry("b")
+            .blocking_wait()
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(state.levels.indices().blocking_wait().unwrap(), ["a"]);
 }
 

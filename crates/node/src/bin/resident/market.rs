@@ -21,8 +21,11 @@ use crate::{
     orders::PlannedOrder,
 };
 
-/// What there is of each token, in whole tokens; each user gets all of one.
-const SUPPLY: Amount = Amount::from_tokens(1_000_000_000);
+/// What there is of each token. The user who trades with it gets [`FUNDS`], the operator the rest.
+const SUPPLY: Amount = Amount::from_tokens(1_000_000_001);
+
+/// More than any number of orders needs.
+const FUNDS: Amount = Amount::from_tokens(1_000_000_000);
 
 /// How many orders a user puts into one block.
 const ORDERS_PER_BLOCK: usize = 1000;
@@ -167,7 +170,7 @@ impl Market {
         let owner = self.operator.owner();
         let transfer = |token, user: &User| {
             let target_account = Account::new(user.chain, user.owner());
-            user_operation(token, &FungibleOperation::Transfer { owner, amount: SUPPLY, target_account })
+            user_operation(token, &FungibleOperation::Transfer { owner, amount: FUNDS, target_account })
         };
         let operations = vec![transfer(base, &self.asker)?, transfer(quote, &self.bidder)?];
         self.node.propose(self.operator.chain, operations, &self.operator.key).await?;

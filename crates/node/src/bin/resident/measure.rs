@@ -43,17 +43,20 @@ pub(crate) fn timed<T>(action: impl FnOnce() -> T) -> (T, Elapsed) {
     let (wall, cpu) = (Instant::now(), thread_cpu_ms());
     let result = action();
     let cpu_ms = thread_cpu_ms() - cpu;
-    (result, Elapsed { wall_ms: wall.elapsed().as_secs_f64() * 1e3, cpu_ms })
+    (result, Elapsed { wall_ms: milliseconds_since(wall), cpu_ms })
 }
 
-/// Builds a block of these bundles on the chain of the order book, and runs it again as committed.
+fn milliseconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// Builds a block, and runs it again as committed. Stores nothing.
 pub(crate) async fn measure_block(
-    market: &Market,
-    bundles: Vec<IncomingBundle>,
+    node: &LocalNode,
+    draft: BlockDraft,
 ) -> CommandResult<MeasuredBlock> {
-    let (executor, config) = (market.node.executor().clone(), market.node.config().clone());
-    let draft = draft(market, bundles);
-    let measured = market.node.pool().run(move || {
+    let (executor, config) = (node.executor().clone(), node.config().clone());
+    let measured = node.pool().run(move || {
         let (staged, staging) = timed(|| stage(&executor, &config, draft));
         let staged = staged?;
         let executed = &staged.execution.executed;
@@ -65,16 +68,6 @@ pub(crate) async fn measure_block(
         Ok::<_, BlockError>(MeasuredBlock { staged, staging, committed })
     });
     Ok(measured.await??)
-}
-
-/// Builds a block without measuring or storing it.
-pub(crate) async fn stage_only(
-    market: &Market,
-    bundles: Vec<IncomingBundle>,
-) -> CommandResult<StagedBlock> {
-    let (executor, config) = (market.node.executor().clone(), market.node.config().clone());
-    let draft = draft(market, bundles);
-    Ok(market.node.pool().run(move || stage(&executor, &config, draft)).await??)
 }
 
 /// Builds one block per bundle, over a copy of the store in memory. Answers with the time of building
@@ -105,11 +98,11 @@ pub(crate) async fn measure_single(
     total.await?
 }
 
-/// Stores a batch durably. The only thing that waits for the disk.
-pub(crate) fn measure_commit(market: &Market, batch: Batch) -> CommandResult<Elapsed> {
-    let (written, elapsed) = timed(|| block_on(market.node.store().write(batch)));
-    written?;
-    Ok(elapsed)
+/// Stores a batch durably, and says how many milliseconds that took.
+pub(crate) async fn measure_commit(market: &Market, batch: Batch) -> CommandResult<f64> {
+    let start = Instant::now();
+    market.node.store().write(batch).await?;
+    Ok(milliseconds_since(start))
 }
 
 /// The hash over the whole outcome of a block.
@@ -125,7 +118,8 @@ fn stage(
     stage_block(executor, config.session, config.policy.clone(), draft, &config.staging)
 }
 
-fn draft(market: &Market, bundles: Vec<IncomingBundle>) -> BlockDraft {
+/// A block of the operator that takes these bundles.
+pub(crate) fn draft(market: &Market, bundles: Vec<IncomingBundle>) -> BlockDraft {
     BlockDraft {
         chain_id: market.operator.chain,
         timestamp: market.node.config().clock.now(),

@@ -37,7 +37,11 @@ pub struct ViewContext<Extra, S> {
 impl<Extra, S> ViewContext<Extra, S> {
     /// A context for the place `base_key` in `store`. Nothing is checked: two views at one place overwrite each other.
     pub fn new_unchecked(store: S, base_key: Vec<u8>, extra: Extra) -> Self {
-        ViewContext { store, base_key, extra: Arc::new(extra) }
+        ViewContext {
+            store,
+            base_key,
+            extra: Arc::new(extra),
+        }
     }
 
     /// What the application passes to its views.
@@ -73,6 +77,10 @@ impl<Extra: Send + Sync + 'static, S: Store> Context for ViewContext<Extra, S> {
     }
 
     fn clone_with_base_key(&self, base_key: Vec<u8>) -> Self {
-        ViewContext { store: self.store.clone(), base_key, extra: self.extra.clone() }
+        ViewContext {
+            store: self.store.clone(),
+            base_key,
+            extra: self.extra.clone(),
+        }
     }
 }

@@ -69,7 +69,8 @@ impl Batch {
     /// The operations in the order of their keys. A prefix sorts before what it covers, so this is also an order in
     /// which they can be applied.
     pub fn into_operations(mut self) -> Vec<WriteOperation> {
-        self.operations.sort_by(|left, right| left.order().cmp(&right.order()));
+        self.operations
+            .sort_by(|left, right| left.order().cmp(&right.order()));
         self.operations
     }
 }

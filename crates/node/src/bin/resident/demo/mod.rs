@@ -26,7 +26,7 @@ use run::RunOptions;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoOptions {
     /// How many orders are placed, half of them bids.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     orders: u32,
     /// Let every Nth order break a rule of the order book, so that its bundle must be rejected
     /// without a trace. Such an order cancels one that does not exist: only the order book's chain

@@ -18,7 +18,7 @@ use crate::{
     CommandResult,
     contracts::Contracts,
     market::{Market, node_config},
-    measure::{measure_block, measure_commit, measure_single, outcome_hash, stage_only},
+    measure::{draft, measure_block, measure_commit, measure_single, outcome_hash},
     orders::{Expected, PlannedOrder, QUANTITY, expected},
 };
 
@@ -107,10 +107,10 @@ async fn run_once(options: &RunOptions<'_>, folder: &Path) -> CommandResult<(Tim
     let bundles = market.bundles(options.plan.len() + 1).await?;
 
     let single = measure_single(&market, bundles.clone()).await?;
-    let measured = measure_block(&market, bundles.clone()).await?;
+    let measured = measure_block(&market.node, draft(&market, bundles.clone())).await?;
     let facts = Facts::new(&measured.staged, &bundles);
     check_rejections(&market, &measured.staged, bundles, options.plan).await?;
-    let commit = measure_commit(&market, measured.staged.execution.batch)?;
+    let commit = measure_commit(&market, measured.staged.execution.batch).await?;
     market.settle().await?;
     check_balances(&market, expected(options.plan)).await?;
 
@@ -118,7 +118,7 @@ async fn run_once(options: &RunOptions<'_>, folder: &Path) -> CommandResult<(Tim
         staged_ms: measured.staging.wall_ms,
         staged_cpu_ms: measured.staging.cpu_ms,
         committed_ms: measured.committed.wall_ms,
-        commit_durable_ms: commit.wall_ms,
+        commit_durable_ms: commit,
         single_ms: single.wall_ms,
     };
     Ok((times, facts))
@@ -146,7 +146,8 @@ async fn check_rejections(
     let transactions = outcome.transactions.iter().zip(plan);
     let kept = transactions.filter(|(_, order)| !order.is_broken).map(|(transaction, _)| transaction);
     bundles.retain(|bundle| !broken.contains(&place_of(bundle)));
-    let without = stage_only(market, bundles).await?.execution.executed.outcome;
+    let without = measure_block(&market.node, draft(market, bundles)).await?;
+    let without = &without.staged.execution.executed.outcome;
     if !kept.eq(&without.transactions) || outcome.finalization != without.finalization {
         return Err("rejected bundles left a trace: the block without them comes out differently".into());
     }

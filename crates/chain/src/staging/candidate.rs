@@ -1,0 +1,108 @@
+//! A transaction of a draft, and what becomes of it.
+
+use resident_base::ChainId;
+use resident_execution::Failure;
+
+use crate::{DropReason, IncomingBundle, MessageAction, Transaction};
+
+/// Stays where it is while the block is built, so that messages are never moved or copied.
+pub(super) struct Candidate {
+    pub(super) transaction: Transaction,
+    pub(super) fate: Fate,
+    /// What the draft wants to be done with it, if it is a bundle.
+    proposed: Option<MessageAction>,
+    /// Whether it stays out in all further attempts.
+    is_removed: bool,
+}
+
+pub(super) enum Fate {
+    /// It is in the block as proposed.
+    Included,
+    /// It is a bundle that failed, and is in the block as rejected.
+    Rejected(Failure),
+    /// It is a bundle, and not in the block.
+    Dropped(DropReason),
+}
+
+impl Candidate {
+    pub(super) fn new(transaction: Transaction) -> Self {
+        let proposed = transaction.bundle().map(|incoming| incoming.action);
+        Self {
+            transaction,
+            fate: Fate::Included,
+            proposed,
+            is_removed: false,
+        }
+    }
+
+    /// The sender, if this is a bundle.
+    pub(super) fn origin(&self) -> Option<ChainId> {
+        self.transaction.bundle().map(|incoming| incoming.origin)
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.is_removed
+    }
+
+    pub(super) fn remove(&mut self, reason: DropReason) {
+        if !self.is_removed {
+            self.is_removed = true;
+            self.drop(reason);
+        }
+    }
+
+    /// Turns a bundle that failed into a rejected one.
+    pub(super) fn reject(&mut self, failure: Failure) {
+        self.set_action(Some(MessageAction::Reject));
+        self.fate = Fate::Rejected(failure);
+    }
+
+    /// Leaves the bundle out, for now.
+    pub(super) fn drop(&mut self, reason: DropReason) {
+        self.set_action(self.proposed);
+        self.fate = Fate::Dropped(reason);
+    }
+
+    /// Forgets the last attempt.
+    pub(super) fn reset(&mut self) {
+        if !self.is_removed {
+            self.set_action(self.proposed);
+            self.fate = Fate::Included;
+        }
+    }
+
+    fn set_action(&mut self, action: Option<MessageAction>) {
+        if let (Transaction::ReceiveMessages(incoming), Some(action)) =
+            (&mut self.transaction, action)
+        {
+            incoming.action = action;
+        }
+    }
+}
+
+/// Bundles that were rejected, and those that were dropped.
+pub(super) type Failing = (
+    Vec<(IncomingBundle, Failure)>,
+    Vec<(IncomingBundle, DropReason)>,
+);
+
+/// Moves what is in the block into `transactions`, and answers what failed.
+pub(super) fn sort(candidates: Vec<Candidate>, transactions: &mut Vec<Transaction>) -> Failing {
+    let (mut rejected, mut dropped) = (Vec::new(), Vec::new());
+    for Candidate {
+        transaction, fate, ..
+    } in candidates
+    {
+        match (fate, transaction) {
+            (Fate::Rejected(failure), Transaction::ReceiveMessages(incoming)) => {
+                rejected.push((incoming.clone(), failure));
+                transactions.push(Transaction::ReceiveMessages(incoming));
+            }
+            (Fate::Dropped(reason), Transaction::ReceiveMessages(incoming)) => {
+                dropped.push((incoming, reason));
+            }
+            (_, transaction) => transactions.push(transaction),
+        }
+    }
+    (rejected, dropped)
+}

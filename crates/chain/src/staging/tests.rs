@@ -1,0 +1,485 @@
+//! Staging with a script in the place of a session: a message says what becomes of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use resident_base::{Amount, ApplicationId, BlockHeight, CryptoHash, Resources, Timestamp};
+use resident_execution::{
+    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation, Refusal,
+    SessionOutcome, Stop, Trace, TransactionEffects,
+};
+use resident_storage::{Batch, Statistics};
+
+use super::{
+    Staging,
+    candidate::{Failing, sort},
+};
+use crate::{
+    BlockDraft, BlockError, BlockExecutionTracker, BlockOutcome, DropReason, IncomingBundle,
+    MessageAction, MessageBundle, PostedMessage, StagingPolicy, Transaction, TransactionRunner,
+    records::tests::{bundle, chain},
+};
+
+/// The state of the scripted chain: what was said, in order, and the chain's records.
+#[derive(Clone, Default)]
+struct Script {
+    said: Vec<u8>,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    touched: BTreeSet<ApplicationId>,
+    refusing: Option<ApplicationId>,
+}
+
+fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
+    Stop::Failure(Failure {
+        application_id: Some(application_id),
+        reason,
+    })
+}
+
+impl TransactionRunner for Script {
+    type Checkpoint = Self;
+
+    fn begin_transaction(&mut self) {
+        self.touched.clear();
+    }
+
+    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        let (Action::Operation(Operation::User {
+            application_id,
+            bytes,
+        })
+        | Action::Message {
+            message:
+                Message::User {
+                    application_id,
+                    bytes,
+                },
+            ..
+        }) = action
+        else {
+            return Err(Fault::Misuse("the script knows user actions only").into());
+        };
+        self.touched.insert(application_id);
+        self.said.extend(&bytes);
+        match bytes.as_slice() {
+            b"fail" => Err(failure(application_id, FailureReason::NotSigned)),
+            b"limit" => Err(failure(
+                application_id,
+                FailureReason::Limit(LimitKind::BlockFuel),
+            )),
+            b"fault" => Err(Fault::Misuse("so it was asked").into()),
+            b"refuse" => {
+                self.refusing = Some(application_id);
+                Ok(bytes)
+            }
+            _ => Ok(bytes),
+        }
+    }
+
+    fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
+        Ok(TransactionEffects::default())
+    }
+
+    fn checkpoint(&mut self) -> Result<Self, Fault> {
+        Ok(self.clone())
+    }
+
+    fn roll_back(&mut self, to: &Self) -> Result<(), Fault> {
+        *self = to.clone();
+        Ok(())
+    }
+
+    fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
+        &self.touched
+    }
+
+    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
+        match self.refusing {
+            Some(application_id) => {
+                let stop = failure(application_id, FailureReason::NotSigned);
+                Err(Box::new(Refusal {
+                    application_id,
+                    stop,
+                }))
+            }
+            None => Ok(TransactionEffects::default()),
+        }
+    }
+
+    fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.records.get(key).cloned())
+    }
+
+    fn write_system(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
+        self.records.insert(key.to_vec(), value);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<SessionOutcome, Fault> {
+        let state = [self.said, bcs::to_bytes(&self.records).unwrap()].concat();
+        Ok(SessionOutcome {
+            state_hash: CryptoHash::of_bytes(&state),
+            batch: Batch::new(),
+            blobs: Vec::new(),
+            resources: Resources::default(),
+            fees: Amount::ZERO,
+            trace: Trace::default(),
+            statistics: Statistics::default(),
+        })
+    }
+}
+
+fn application(number: u8) -> ApplicationId {
+    ApplicationId::new(CryptoHash::from([number; 32]))
+}
+
+/// A bundle from chain `origin`: messages for applications.
+fn incoming(origin: u8, height: u64, messages: &[(u8, &str)]) -> Transaction {
+    let post = |&(number, text): &(u8, &str)| PostedMessage {
+        authenticated_owner: None,
+        index: 0,
+        kind: MessageKind::Simple,
+        message: Message::User {
+            application_id: application(number),
+            bytes: text.into(),
+        },
+    };
+    let messages = messages.iter().map(post).collect();
+    let bundle = MessageBundle {
+        messages,
+        ..bundle(height, 0)
+    };
+    let action = MessageAction::Accept;
+    Transaction::ReceiveMessages(IncomingBundle {
+        origin: chain(origin),
+        bundle,
+        action,
+    })
+}
+
+fn operation(number: u8, text: &str) -> Transaction {
+    let application_id = application(number);
+    Transaction::ExecuteOperation(Operation::User {
+        application_id,
+        bytes: text.into(),
+    })
+}
+
+fn auto_retry(max_failures: u32) -> StagingPolicy {
+    let never_reject_application_ids = BTreeSet::from([application(9)]);
+    StagingPolicy::AutoRetry {
+        max_failures,
+        never_reject_application_ids,
+        time_budget: None,
+    }
+}
+
+struct Report {
+    transactions: Vec<Transaction>,
+    failing: Failing,
+    outcome: BlockOutcome,
+    executions: u64,
+}
+
+impl Report {
+    /// Senders and heights of the rejected bundles.
+    fn rejected(&self) -> Vec<(u8, u64)> {
+        self.failing
+            .0
+            .iter()
+            .map(|(incoming, _)| name(incoming))
+            .collect()
+    }
+
+    /// Senders and heights of the dropped bundles.
+    fn dropped(&self) -> Vec<(u8, u64)> {
+        self.failing
+            .1
+            .iter()
+            .map(|(incoming, _)| name(incoming))
+            .collect()
+    }
+
+    fn reasons(&self) -> Vec<DropReason> {
+        self.failing
+            .1
+            .iter()
+            .map(|(_, reason)| reason.clone())
+            .collect()
+    }
+}
+
+fn name(incoming: &IncomingBundle) -> (u8, u64) {
+    (incoming.origin.0.as_bytes()[0], incoming.bundle.height.0)
+}
+
+fn stage(transactions: Vec<Transaction>, policy: &StagingPolicy) -> Result<Report, BlockError> {
+    stage_with(transactions, policy, 1_000, &mut || Duration::ZERO)
+}
+
+fn stage_with(
+    transactions: Vec<Transaction>,
+    policy: &StagingPolicy,
+    max_transactions: usize,
+    clock: &mut dyn FnMut() -> Duration,
+) -> Result<Report, BlockError> {
+    let timestamp = Timestamp::from(1_000);
+    let draft = BlockDraft {
+        chain_id: chain(1),
+        timestamp,
+        authenticated_owner: None,
+        transactions,
+    };
+    let start = || Ok(BlockExecutionTracker::new(Script::default(), 10_000));
+    let staged = Staging::new(draft, policy, max_transactions, clock).run(start)?;
+    let mut transactions = Vec::new();
+    let failing = sort(staged.candidates, &mut transactions);
+    let (outcome, executions) = (staged.tracked.outcome, staged.executions);
+    Ok(Report {
+        transactions,
+        failing,
+        outcome,
+        executions,
+    })
+}
+
+#[test]
+fn a_failing_bundle_leaves_no_trace_but_its_rejection() {
+    let good = || {
+        vec![
+            operation(1, "a"),
+            incoming(2, 1, &[(1, "b")]),
+            incoming(3, 2, &[(2, "c")]),
+        ]
+    };
+    let mut with_bad = good();
+    with_bad.insert(2, incoming(3, 1, &[(1, "d"), (2, "fail"), (1, "e")]));
+    let staged = stage(with_bad, &auto_retry(0)).unwrap();
+    let expected = stage(good(), &auto_retry(0)).unwrap();
+    assert_eq!(staged.rejected(), [(3, 1)]);
+    assert_eq!(staged.dropped(), []);
+    assert_eq!(staged.outcome.state_hash, expected.outcome.state_hash);
+    assert_eq!(staged.outcome.transactions.len(), 4);
+    assert_eq!(
+        staged.transactions[2].bundle().unwrap().action,
+        MessageAction::Reject
+    );
+    // One run of each, and the rejection.
+    assert_eq!((staged.executions, expected.executions), (5, 3));
+}
+
+#[test]
+fn a_bundle_over_a_limit_waits_with_the_later_ones_of_its_sender() {
+    let transactions = vec![
+        incoming(2, 1, &[(1, "a")]),
+        incoming(3, 1, &[(1, "limit")]),
+        incoming(3, 2, &[(1, "b")]),
+        incoming(2, 2, &[(1, "c")]),
+    ];
+    let staged = stage(transactions, &auto_retry(5)).unwrap();
+    assert_eq!(staged.dropped(), [(3, 1), (3, 2)]);
+    assert!(matches!(
+        staged.reasons()[..],
+        [DropReason::Failed(_), DropReason::AfterDropped]
+    ));
+    assert_eq!(staged.rejected(), []);
+    assert_eq!(staged.transactions.len(), 2);
+}
+
+#[test]
+fn a_first_bundle_over_a_limit_is_rejected() {
+    let transactions = vec![incoming(3, 1, &[(1, "limit")]), incoming(3, 2, &[(1, "b")])];
+    let staged = stage(transactions, &auto_retry(0)).unwrap();
+    assert_eq!(staged.rejected(), [(3, 1)]);
+    assert_eq!(staged.transactions.len(), 2);
+}
+
+#[test]
+fn after_too_many_limit_failures_only_operations_go_on() {
+    let transactions = vec![
+        operation(1, "a"),
+        incoming(2, 1, &[(1, "limit")]),
+        incoming(3, 1, &[(1, "limit")]),
+        incoming(4, 1, &[(1, "b")]),
+        operation(1, "c"),
+    ];
+    let staged = stage(transactions.clone(), &auto_retry(1)).unwrap();
+    assert_eq!(staged.dropped(), [(2, 1), (3, 1), (4, 1)]);
+    assert_eq!(staged.reasons()[2], DropReason::TooManyFailures);
+    assert_eq!(staged.transactions, [operation(1, "a"), operation(1, "c")]);
+    assert_eq!(
+        stage(transactions, &auto_retry(2)).unwrap().dropped(),
+        [(2, 1), (3, 1)]
+    );
+}
+
+#[test]
+fn a_bundle_that_may_not_be_rejected_waits() {
+    let transactions = vec![
+        incoming(3, 1, &[(9, "fail")]),
+        incoming(3, 2, &[(1, "b")]),
+        incoming(4, 1, &[(9, "fail"), (1, "c")]),
+    ];
+    let staged = stage(transactions, &auto_retry(0)).unwrap();
+    assert_eq!(staged.dropped(), [(3, 1), (3, 2)]);
+    assert_eq!(staged.rejected(), [(4, 1)]);
+}
+
+#[test]
+fn a_failing_operation_fails_the_block() {
+    let result = stage(
+        vec![operation(1, "a"), operation(1, "fail")],
+        &auto_retry(9),
+    );
+    assert!(matches!(
+        result,
+        Err(BlockError::TransactionFailed { index: 1, .. })
+    ));
+    let result = stage(vec![incoming(2, 1, &[(1, "fault")])], &auto_retry(9));
+    assert!(result.is_err_and(|error| error.is_fault()));
+}
+
+#[test]
+fn abort_fails_the_block_for_any_bundle() {
+    let result = stage(vec![incoming(2, 1, &[(1, "fail")])], &StagingPolicy::Abort);
+    assert!(matches!(
+        result,
+        Err(BlockError::TransactionFailed { index: 0, .. })
+    ));
+    let result = stage(
+        vec![incoming(2, 1, &[(1, "refuse")])],
+        &StagingPolicy::Abort,
+    );
+    assert!(matches!(result, Err(BlockError::Refused { .. })));
+    let result = stage(vec![incoming(2, 2_000, &[])], &StagingPolicy::Abort);
+    assert!(matches!(result, Err(BlockError::TimestampTooEarly { .. })));
+}
+
+#[test]
+fn a_refusal_removes_the_latest_bundle_that_reached_the_application() {
+    let transactions = vec![
+        incoming(2, 1, &[(1, "a")]),
+        incoming(3, 1, &[(2, "b"), (1, "refuse")]),
+        incoming(4, 1, &[(2, "fail")]),
+        incoming(3, 2, &[(2, "c")]),
+        incoming(2, 2, &[(2, "d")]),
+    ];
+    let staged = stage(transactions, &auto_retry(0)).unwrap();
+    assert_eq!(staged.dropped(), [(3, 1), (3, 2)]);
+    assert!(matches!(
+        staged.reasons()[..],
+        [DropReason::Refused(_), DropReason::AfterDropped]
+    ));
+    assert_eq!(staged.rejected(), [(4, 1)]);
+    assert_eq!(staged.transactions.len(), 3);
+    assert_eq!(staged.executions, 6 + 4);
+}
+
+#[test]
+fn a_refusal_that_no_bundle_caused_fails_the_block() {
+    let transactions = vec![operation(1, "refuse"), incoming(2, 1, &[(2, "a")])];
+    let result = stage(transactions, &auto_retry(9));
+    let Err(BlockError::Refused { application_id, .. }) = result else {
+        panic!("the block is refused")
+    };
+    assert_eq!(application_id, application(1));
+    // Two bundles touched the application; without them it still refuses.
+    let bundles = [incoming(2, 1, &[(1, "a")]), incoming(3, 1, &[(1, "a")])];
+    let transactions = [vec![operation(1, "refuse")], bundles.to_vec()].concat();
+    assert!(matches!(
+        stage(transactions.clone(), &auto_retry(9)),
+        Err(BlockError::Refused { .. })
+    ));
+    // With `max_failures` zero there is only one more attempt.
+    assert!(matches!(
+        stage(transactions, &auto_retry(0)),
+        Err(BlockError::Refused { .. })
+    ));
+}
+
+#[test]
+fn a_bundle_comes_once_and_in_order() {
+    for second in [1, 2] {
+        let transactions = vec![
+            incoming(2, 2, &[]),
+            incoming(3, 1, &[]),
+            incoming(2, second, &[]),
+        ];
+        let result = stage(transactions, &auto_retry(9));
+        let Err(BlockError::BundleOutOfOrder {
+            origin,
+            last,
+            found,
+        }) = result
+        else {
+            panic!("the bundle is out of order")
+        };
+        assert_eq!(origin, chain(2));
+        assert_eq!(
+            (last.height, found.height),
+            (BlockHeight(2), BlockHeight(second))
+        );
+    }
+}
+
+#[test]
+fn what_does_not_fit_waits() {
+    let bundles = |count| {
+        (1..=count)
+            .map(|height| incoming(2, height, &[(1, "a")]))
+            .collect()
+    };
+    let staged = stage_with(bundles(5), &auto_retry(0), 3, &mut || Duration::ZERO).unwrap();
+    assert_eq!(staged.dropped(), [(2, 4), (2, 5)]);
+    assert_eq!(staged.reasons()[0], DropReason::BlockFull);
+    // About a hundred and sixty bytes each, of ten thousand.
+    let staged = stage(bundles(100), &auto_retry(0)).unwrap();
+    assert!(
+        (40..80).contains(&staged.transactions.len()),
+        "{}",
+        staged.transactions.len()
+    );
+    let staged = stage(
+        vec![incoming(2, 2_000, &[]), incoming(3, 1, &[])],
+        &auto_retry(0),
+    )
+    .unwrap();
+    assert_eq!(
+        staged.reasons(),
+        [DropReason::TooNew(Timestamp::from(2_000))]
+    );
+}
+
+#[test]
+fn out_of_time_drops_the_remaining_bundles_but_not_all() {
+    let mut policy = auto_retry(0);
+    if let StagingPolicy::AutoRetry { time_budget, .. } = &mut policy {
+        *time_budget = Some(Duration::from_millis(2));
+    }
+    let bundles: Vec<_> = (1..=5)
+        .map(|height| incoming(2, height, &[(1, "a")]))
+        .collect();
+    let mut now = Duration::ZERO;
+    let mut clock = || {
+        now += Duration::from_millis(1);
+        now
+    };
+    let staged = stage_with(bundles.clone(), &policy, 100, &mut clock).unwrap();
+    assert_eq!(staged.dropped(), [(2, 4), (2, 5)]);
+    assert_eq!(staged.reasons()[0], DropReason::TimeBudget);
+    let staged = stage_with(bundles, &policy, 100, &mut || Duration::MAX).unwrap();
+    assert_eq!(staged.transactions.len(), 1);
+}
+
+#[test]
+fn what_the_draft_rejects_is_rejected_without_being_run() {
+    let mut transaction = incoming(2, 1, &[(1, "fault")]);
+    if let Transaction::ReceiveMessages(incoming) = &mut transaction {
+        incoming.action = MessageAction::Reject;
+    }
+    let staged = stage(vec![transaction.clone()], &auto_retry(0)).unwrap();
+    assert_eq!(staged.transactions, [transaction]);
+    assert_eq!(staged.rejected(), []);
+}

@@ -1,0 +1,337 @@
+//! One block in the making: what staging and re-execution share.
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use resident_base::{ApplicationId, Blob, ChainId};
+use resident_execution::{
+    Action, Failure, FailureReason, Fault, LimitKind, MessageContext, MessageKind, Operation,
+    Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace, TransactionEffects,
+};
+use resident_storage::Batch;
+
+use crate::{
+    BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome, records,
+};
+
+/// Runs the actions of one block. A [`Session`] does; tests put a script in its place.
+pub trait TransactionRunner {
+    /// A point between transactions that can be returned to.
+    type Checkpoint;
+
+    /// See [`Session::begin_transaction`].
+    fn begin_transaction(&mut self);
+    /// See [`Session::run`].
+    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop>;
+    /// See [`Session::end_transaction`].
+    fn end_transaction(&mut self) -> Result<TransactionEffects, Stop>;
+    /// See [`Session::checkpoint`].
+    fn checkpoint(&mut self) -> Result<Self::Checkpoint, Fault>;
+    /// See [`Session::roll_back`].
+    fn roll_back(&mut self, to: &Self::Checkpoint) -> Result<(), Fault>;
+    /// See [`Session::touched_applications`].
+    fn touched_applications(&self) -> &BTreeSet<ApplicationId>;
+    /// See [`Session::finalize`].
+    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>>;
+    /// See [`Session::read_system`].
+    fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+    /// See [`Session::write_system`].
+    fn write_system(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), Fault>;
+    /// See [`Session::finish`].
+    fn finish(self) -> Result<SessionOutcome, Fault>;
+}
+
+/// Turns transactions into outcomes, one after the other, and remembers enough to take some back.
+///
+/// There is one outcome per transaction, so rolling back means truncating a list. What the chain's state,
+/// the instances and the resources need for it is the session's own affair.
+pub struct BlockExecutionTracker<R: TransactionRunner = Session> {
+    runner: R,
+    outcomes: Vec<TransactionOutcome>,
+    /// The applications that each transaction entered, in step with `outcomes`.
+    touched: Vec<BTreeSet<ApplicationId>>,
+    finalization: TransactionOutcome,
+    /// Encoded bytes of the transactions and their outcomes.
+    size_bytes: usize,
+    max_size_bytes: usize,
+    executions: u64,
+}
+
+/// A point between two transactions.
+pub struct BlockCheckpoint<C = SessionCheckpoint> {
+    outcomes: usize,
+    size_bytes: usize,
+    session: C,
+}
+
+/// Why a transaction did not enter the block.
+#[derive(Debug)]
+pub enum Halt {
+    /// Running it stopped before its end.
+    Stop(Stop),
+    /// It is a bundle that comes after a later one of its sender.
+    OutOfOrder {
+        /// The sender.
+        origin: ChainId,
+        /// The last bundle taken from it.
+        last: Cursor,
+        /// The bundle given.
+        found: Cursor,
+    },
+}
+
+/// What a finished block leaves.
+pub struct TrackedExecution {
+    /// What the block produced.
+    pub outcome: BlockOutcome,
+    /// The changes of the chain's state.
+    pub batch: Batch,
+    /// Blobs that came into being; not in the batch yet.
+    pub blobs: Vec<Blob>,
+    /// What it took.
+    pub trace: Trace,
+}
+
+impl<R: TransactionRunner> BlockExecutionTracker<R> {
+    /// Starts a block. Its transactions and their outcomes may have so many encoded bytes together.
+    pub fn new(runner: R, max_size_bytes: usize) -> Self {
+        Self {
+            runner,
+            outcomes: Vec::new(),
+            touched: Vec::new(),
+            finalization: TransactionOutcome::default(),
+            size_bytes: 0,
+            max_size_bytes,
+            executions: 0,
+        }
+    }
+
+    /// Runs a transaction and adds its outcome. After an error the block can only be rolled back to a
+    /// checkpoint or given up.
+    pub fn execute(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+        self.executions += 1;
+        self.make_room(transaction)?;
+        let outcome = match transaction {
+            Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
+            Transaction::ReceiveMessages(incoming) => match incoming.action {
+                MessageAction::Accept => self.run_bundle(incoming)?,
+                MessageAction::Reject => self.reject_bundle(incoming)?,
+            },
+        };
+        self.size_bytes += encoded_size(&outcome);
+        self.outcomes.push(outcome);
+        Ok(())
+    }
+
+    /// Remembers this point, in place of the one remembered before.
+    pub fn checkpoint(&mut self) -> Result<BlockCheckpoint<R::Checkpoint>, Fault> {
+        let session = self.runner.checkpoint()?;
+        Ok(BlockCheckpoint {
+            outcomes: self.outcomes.len(),
+            size_bytes: self.size_bytes,
+            session,
+        })
+    }
+
+    /// Returns to a checkpoint, from between transactions or from a failed one.
+    pub fn roll_back(&mut self, to: &BlockCheckpoint<R::Checkpoint>) -> Result<(), Fault> {
+        self.runner.roll_back(&to.session)?;
+        self.outcomes.truncate(to.outcomes);
+        self.touched.truncate(to.outcomes);
+        self.size_bytes = to.size_bytes;
+        Ok(())
+    }
+
+    /// Lets every application settle, or refuse the block.
+    pub fn finalize(&mut self) -> Result<(), Box<Refusal>> {
+        self.finalization.effects = self.runner.finalize()?;
+        Ok(())
+    }
+
+    /// Ends a finalized block.
+    pub fn finish(self) -> Result<TrackedExecution, Fault> {
+        let SessionOutcome {
+            state_hash,
+            batch,
+            blobs,
+            resources,
+            fees,
+            trace,
+            ..
+        } = self.runner.finish()?;
+        let (transactions, finalization) = (self.outcomes, self.finalization);
+        let outcome = BlockOutcome {
+            state_hash,
+            transactions,
+            finalization,
+            resources,
+            fees,
+        };
+        Ok(TrackedExecution {
+            outcome,
+            batch,
+            blobs,
+            trace,
+        })
+    }
+
+    /// Number of transactions in the block so far.
+    pub fn transactions(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Number of transactions run so far, those that were rolled back included.
+    pub fn executions(&self) -> u64 {
+        self.executions
+    }
+
+    /// Whether a transaction of the block entered an application.
+    pub fn has_touched(&self, transaction: usize, application_id: &ApplicationId) -> bool {
+        self.touched
+            .get(transaction)
+            .is_some_and(|touched| touched.contains(application_id))
+    }
+
+    fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
+        self.runner.begin_transaction();
+        let response = self.runner.run(Action::Operation(operation.clone()))?;
+        let effects = self.runner.end_transaction()?;
+        self.touched
+            .push(self.runner.touched_applications().clone());
+        Ok(TransactionOutcome { response, effects })
+    }
+
+    fn run_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+        self.runner.begin_transaction();
+        self.consume(incoming)?;
+        for posted in &incoming.bundle.messages {
+            let context = MessageContext {
+                origin: incoming.origin,
+                timestamp: incoming.bundle.timestamp,
+                authenticated_owner: posted.authenticated_owner,
+                is_bouncing: posted.kind == MessageKind::Bouncing,
+            };
+            self.runner.run(Action::Message {
+                context,
+                message: posted.message.clone(),
+            })?;
+        }
+        let effects = self.runner.end_transaction()?;
+        self.touched
+            .push(self.runner.touched_applications().clone());
+        Ok(TransactionOutcome {
+            response: Vec::new(),
+            effects,
+        })
+    }
+
+    /// Takes a bundle out of the inbox without executing it. This enters no application and is free, so
+    /// it can always be done.
+    ///
+    /// Here tracked messages will bounce to their sender and grants will be refunded; the effects of that
+    /// will be the outcome.
+    fn reject_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+        self.consume(incoming)?;
+        self.touched.push(BTreeSet::new());
+        Ok(TransactionOutcome::default())
+    }
+
+    /// Moves the sender's cursor forward, which is part of the hashed state.
+    fn consume(&mut self, incoming: &IncomingBundle) -> Result<(), Halt> {
+        let (origin, found) = (incoming.origin, incoming.bundle.cursor());
+        let key = records::consumed_key(origin);
+        if let Some(record) = self.runner.read_system(&key)? {
+            let last = records::decode("a sender's cursor", &record)?;
+            if found <= last {
+                return Err(Halt::OutOfOrder {
+                    origin,
+                    last,
+                    found,
+                });
+            }
+        }
+        Ok(self.runner.write_system(&key, records::encode(&found))?)
+    }
+
+    /// Looks at the size before anything has happened: a session cannot take back a transaction that has
+    /// ended. How far its outcome can go past the limit is bounded by the limits on messages.
+    fn make_room(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+        let size_bytes = self.size_bytes + encoded_size(transaction);
+        let incoming = transaction.bundle();
+        let is_rejected = incoming.is_some_and(|incoming| incoming.action == MessageAction::Reject);
+        // A bundle that comes first and is rejected enters in any case, or it would wait for ever.
+        let is_exempt = is_rejected && self.outcomes.is_empty();
+        if size_bytes > self.max_size_bytes && !is_exempt {
+            return Err(Halt::Stop(Stop::Failure(block_is_full())));
+        }
+        self.size_bytes = size_bytes;
+        Ok(())
+    }
+}
+
+/// Most of what an outcome consists of are messages.
+fn block_is_full() -> Failure {
+    Failure {
+        application_id: None,
+        reason: FailureReason::Limit(LimitKind::MessageBytes),
+    }
+}
+
+fn encoded_size(value: &impl serde::Serialize) -> usize {
+    bcs::serialized_size(value).expect("transactions and outcomes have a BCS encoding")
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Stop(Stop::Fault(fault))
+    }
+}
+
+impl TransactionRunner for Session {
+    type Checkpoint = SessionCheckpoint;
+
+    fn begin_transaction(&mut self) {
+        self.begin_transaction();
+    }
+
+    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        self.run(action)
+    }
+
+    fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
+        self.end_transaction()
+    }
+
+    fn checkpoint(&mut self) -> Result<SessionCheckpoint, Fault> {
+        self.checkpoint()
+    }
+
+    fn roll_back(&mut self, to: &SessionCheckpoint) -> Result<(), Fault> {
+        self.roll_back(to)
+    }
+
+    fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
+        self.touched_applications()
+    }
+
+    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
+        self.finalize()
+    }
+
+    fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.read_system(key)
+    }
+
+    fn write_system(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
+        self.write_system(key, value)
+    }
+
+    fn finish(self) -> Result<SessionOutcome, Fault> {
+        self.finish()
+    }
+}

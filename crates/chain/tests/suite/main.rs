@@ -1,0 +1,5 @@
+//! Blocks of the system's own operations on a real executor, from staging to delivery.
+
+mod blocks;
+mod common;
+mod encodings;

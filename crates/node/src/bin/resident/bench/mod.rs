@@ -1,0 +1,188 @@
+//! `resident bench`: what single operations cost, and how blocks scale.
+//!
+//! Everything runs over a store in memory and is built on one thread. Finer measurements, of engines and
+//! of the journal, are in the workspace's `benches`.
+
+mod operations;
+mod orders;
+mod state;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use futures::executor::block_on;
+use resident_chain::BlockDraft;
+use resident_execution::{EngineKind, SessionKind};
+use resident_node::LocalNode;
+use serde::Serialize;
+
+use crate::{
+    CommandResult, EngineChoice, SessionChoice, contracts::Contracts, measure::measure_block, pairs,
+};
+
+/// How often each block is built; the fastest counts, since noise only ever adds.
+const ATTEMPTS: u32 = 5;
+
+/// Measures single operations and how blocks scale.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchOptions {
+    /// What to measure; everything if nothing is named.
+    #[arg(value_enum)]
+    sections: Vec<Section>,
+    /// List the sections instead of running them.
+    #[arg(long)]
+    list: bool,
+    /// Leave out what takes minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Which engine runs the contracts.
+    #[arg(long, value_enum, default_value_t = EngineChoice::All)]
+    engine: EngineChoice,
+    /// How instances are kept within a block.
+    #[arg(long, value_enum, default_value_t = SessionChoice::All)]
+    session: SessionChoice,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// Where scripts/build-contracts.sh put the contracts.
+    #[arg(long, value_name = "FOLDER", default_value = "target/contracts")]
+    contracts: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Operations on warm instances: a counter, a token, an order that calls the token.
+    Operations,
+    /// Blocks of 10 to 10,000 bundles, and the peak of memory. Must be linear.
+    Orders,
+    /// The block of 100 bundles over tokens with 100 to 1,000,000 accounts. Must be flat.
+    State,
+}
+
+/// What all sections are told.
+pub(crate) struct Setting<'a> {
+    pub(crate) engine: EngineKind,
+    pub(crate) session: SessionKind,
+    pub(crate) quick: bool,
+    pub(crate) contracts: &'a Contracts,
+}
+
+/// One measured block.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    /// What was measured, as `operation/key=value`.
+    name: String,
+    /// How many operations or bundles the block had.
+    units: usize,
+    staged_ms: f64,
+    staged_cpu_ms: f64,
+    committed_ms: f64,
+    /// Processor time of staging, by unit, in microseconds.
+    unit_us: f64,
+    fuel: u64,
+    /// The most memory that the process has had so far, in kilobytes, where the system tells.
+    peak_memory_kb: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    rows: Vec<Row>,
+}
+
+/// Runs the chosen sections and prints what they measured.
+pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
+    if options.list {
+        list();
+        return Ok(true);
+    }
+    let contracts = Contracts::read(&options.contracts)?;
+    let mut rows = Vec::new();
+    if !options.json {
+        print_header();
+    }
+    for section in Section::value_variants() {
+        if !options.sections.is_empty() && !options.sections.contains(section) {
+            continue;
+        }
+        for (engine, session) in pairs(options.engine, options.session) {
+            let setting = Setting { engine, session, quick: options.quick, contracts: &contracts };
+            let measured = block_on(section.measure(&setting))?;
+            if !options.json {
+                measured.iter().for_each(print_row);
+            }
+            rows.extend(measured);
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&Report { rows })?);
+    }
+    Ok(true)
+}
+
+impl Section {
+    async fn measure(self, setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
+        match self {
+            Self::Operations => operations::measure(setting).await,
+            Self::Orders => orders::measure(setting).await,
+            Self::State => state::measure(setting).await,
+        }
+    }
+}
+
+/// Builds the block several times and keeps the fastest. The first attempt warms up and never counts.
+pub(crate) async fn measure_row(
+    node: &LocalNode,
+    setting: &Setting<'_>,
+    name: &str,
+    draft: &BlockDraft,
+) -> CommandResult<Row> {
+    measure_block(node, draft.clone()).await?;
+    let mut best: Option<Row> = None;
+    for _ in 0..ATTEMPTS {
+        let measured = measure_block(node, draft.clone()).await?;
+        let units = draft.transactions.len();
+        let row = Row {
+            name: format!("{name}/engine={}/session={}", setting.engine, setting.session),
+            units,
+            staged_ms: measured.staging.wall_ms,
+            staged_cpu_ms: measured.staging.cpu_ms,
+            committed_ms: measured.committed.wall_ms,
+            unit_us: measured.staging.cpu_ms * 1e3 / units.max(1) as f64,
+            fuel: measured.staged.execution.trace.fuel,
+            peak_memory_kb: peak_memory_kb(),
+        };
+        let is_better = best.as_ref().is_none_or(|best| row.staged_cpu_ms < best.staged_cpu_ms);
+        best = if is_better { Some(row) } else { best };
+    }
+    best.ok_or_else(|| "nothing was measured".into())
+}
+
+fn list() {
+    for section in Section::value_variants() {
+        if let Some(value) = section.to_possible_value() {
+            let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+            println!("{:12}{help}", value.get_name());
+        }
+    }
+}
+
+fn print_header() {
+    println!(
+        "{:<64}{:>8}{:>12}{:>12}{:>12}{:>12}{:>14}",
+        "", "units", "staged ms", "cpu ms", "commit. ms", "us / unit", "peak kB"
+    );
+}
+
+fn print_row(row: &Row) {
+    let peak = row.peak_memory_kb.map_or_else(|| "?".to_owned(), |peak| peak.to_string());
+    println!(
+        "{:<64}{:>8}{:>12.3}{:>12.3}{:>12.3}{:>12.2}{:>14}",
+        row.name, row.units, row.staged_ms, row.staged_cpu_ms, row.committed_ms, row.unit_us, peak
+    );
+}
+
+fn peak_memory_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}

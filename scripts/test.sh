@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Builds the example contracts and runs every check of the workspace: formatting, lints, docs, unit tests,
+# doc tests, and the scenario suite on every engine and session.
+set -euo pipefail
+
+usage() {
+    cat <<'EOT'
+Usage: scripts/test.sh [--quick]
+
+Builds the example contracts (scripts/build-contracts.sh installs what that needs, or says what to install),
+then runs, stopping at the first failure:
+  cargo fmt --check
+  cargo clippy --workspace --all-targets -- -D warnings
+  cargo doc --workspace --no-deps              with warnings denied
+  cargo deny check bans licenses sources       if cargo-deny is installed
+  cargo test --workspace                       unit tests, doc tests, scenarios on all engines and sessions
+  a small run of the demo                      which fails if any two outcomes differ
+
+  --quick   only the contracts and the tests
+EOT
+}
+
+quick=false
+case "${1:-}" in
+    "") ;;
+    --quick) quick=true ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s\n' "$*" >&2; }
+
+step "contracts"
+scripts/build-contracts.sh
+
+if ! $quick; then
+    step "formatting"
+    cargo fmt --all --check
+    step "lints"
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    step "documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+    if cargo deny --version >/dev/null 2>&1; then
+        step "dependencies"
+        cargo deny --locked check bans licenses sources
+    else
+        step "dependencies: skipped, cargo-deny is not installed (cargo install --locked cargo-deny)"
+    fi
+fi
+
+step "tests"
+cargo test --locked --workspace
+
+step "demo, small"
+cargo run --locked --quiet --package resident-node --bin resident -- \
+    demo --orders 20 --repetitions 1 --contracts target/contracts
+cargo run --locked --quiet --package resident-node --bin resident -- \
+    demo --orders 20 --fail-every 5 --repetitions 1 --contracts target/contracts
+
+step "all checks passed"
