@@ -56,6 +56,7 @@ has_debian_packages() {
 adds_debian_packages() {
     command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 1
     say "installing ${DEBIAN_PACKAGES[*]} with apt-get"
+    apt-get update >&2 || return 1
     apt-get install -y --no-install-recommends "${DEBIAN_PACKAGES[@]}" >&2 || return 1
     has_debian_packages
 }

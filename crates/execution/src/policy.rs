@@ -74,12 +74,12 @@ impl Default for ResourceLimits {
             block_fuel: 100_000_000_000,
             bytes_read: 1 << 30,
             bytes_written: 1 << 30,
-            messages: 1_000_000,
-            message_bytes: 256 << 20,
+            messages: 100_000,
+            message_bytes: 4 << 20,
             blob_bytes: 8 << 20,
             applications: 100,
             transactions: 100_000,
-            block_bytes: 256 << 20,
+            block_bytes: 16 << 20,
         }
     }
 }

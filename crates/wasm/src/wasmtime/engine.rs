@@ -147,14 +147,16 @@ fn base_config() -> Config {
     config
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(NATIVE_STACK_BYTES)
+        // Not used, but may not be smaller than the line above.
+        .async_stack_size(NATIVE_STACK_BYTES)
         .memory_reservation(MEMORY_RESERVATION_BYTES)
         .memory_may_move(false)
         .wasm_backtrace_max_frames(None);
     config
 }
 
-fn setup_error(error: wasmtime::Error) -> EngineError {
-    EngineError::Setup { engine: NAME, reason: format!("{error:#}") }
+fn setup_error(reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Setup { engine: NAME, reason: format!("{reason:#}") }
 }
 
 pub(super) fn instantiate_error(reason: impl std::fmt::Display) -> EngineError {
