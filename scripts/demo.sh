@@ -32,7 +32,7 @@ cd "$(dirname "$0")/.."
 scripts/build-contracts.sh >&2
 cargo build --release --quiet -p resident-node --bin resident >&2
 contracts=$PWD/target/contracts
-binary=${CARGO_TARGET_DIR:-$PWD/target}/release/resident
+binary=$(realpath "${CARGO_TARGET_DIR:-target}/release/resident")
 
 # Folders among the options are the caller's.
 cd "$here"

@@ -109,7 +109,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     /// checkpoint or given up.
     pub fn execute(&mut self, transaction: &Transaction) -> Result<(), Halt> {
         self.executions += 1;
-        self.make_room(transaction)?;
+        let limit = self.make_room(transaction)?;
         let outcome = match transaction {
             Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
             Transaction::ReceiveMessages(incoming) => match incoming.action {
@@ -118,6 +118,9 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             },
         };
         self.size_bytes += encoded_size(&outcome);
+        if self.size_bytes > limit {
+            return Err(Halt::Stop(Stop::Failure(block_is_full())));
+        }
         self.outcomes.push(outcome);
         Ok(())
     }
@@ -252,9 +255,9 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         Ok(self.runner.write_system(&key, records::encode(&found))?)
     }
 
-    /// Looks at the size before anything has happened: a session cannot take back a transaction that has
-    /// ended. How far its outcome can go past the limit is bounded by the limits on messages.
-    fn make_room(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+    /// Counts the transaction's own size, unless there is no room for it, and gives the size that the
+    /// block may have with its outcome. A rejection's outcome is empty, so once it has room it fits.
+    fn make_room(&mut self, transaction: &Transaction) -> Result<usize, Halt> {
         let size_bytes = self.size_bytes + encoded_size(transaction);
         let incoming = transaction.bundle();
         let is_rejected = incoming.is_some_and(|incoming| incoming.action == MessageAction::Reject);
@@ -264,7 +267,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             return Err(Halt::Stop(Stop::Failure(block_is_full())));
         }
         self.size_bytes = size_bytes;
-        Ok(())
+        Ok(if is_rejected { usize::MAX } else { self.max_size_bytes })
     }
 }
 

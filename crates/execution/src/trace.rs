@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Counts of what was done, including what was undone again.
+/// Counts of what was done, including what was undone again, unless a field says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
-    /// Applications that began with their state unloaded. Without failures, once per application.
+    /// Applications that began with their state unloaded, those excepted whose loading was undone. Once
+    /// per application.
     pub loads: u64,
     /// Applications that were finalized.
     pub stores: u64,

@@ -72,7 +72,9 @@ impl Clock {
     /// The system's clock; a time before 1970 counts as 1970.
     pub fn system() -> Self {
         Self::new(|| {
-            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let since_epoch = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             Timestamp::from(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
         })
     }

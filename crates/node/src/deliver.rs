@@ -95,15 +95,15 @@ impl LocalNode {
             let batch = receive_bundles(&**self.store(), destination, origin, bundles).await?;
             self.store().write(batch).await?;
         }
-        self.store().write(confirm_delivery(origin, destination, cursors)).await?;
+        self.store()
+            .write(confirm_delivery(origin, destination, cursors))
+            .await?;
         Ok(())
     }
 }
 
 /// Keeps the order of the bundles for each destination.
-fn by_destination(
-    bundles: Vec<(ChainId, MessageBundle)>,
-) -> BTreeMap<ChainId, Vec<MessageBundle>> {
+fn by_destination(bundles: Vec<(ChainId, MessageBundle)>) -> BTreeMap<ChainId, Vec<MessageBundle>> {
     let mut sorted = BTreeMap::<_, Vec<_>>::new();
     for (destination, bundle) in bundles {
         sorted.entry(destination).or_default().push(bundle);

@@ -19,7 +19,9 @@ pub enum NodeError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// This node does not keep the chain.
-    #[error("chain {chain} is not known to this node; create it here, or open it from a chain that is")]
+    #[error(
+        "chain {chain} is not known to this node; create it here, or open it from a chain that is"
+    )]
     UnknownChain {
         /// The chain that was asked for.
         chain: ChainId,
@@ -58,6 +60,9 @@ pub enum NodeError {
 impl NodeError {
     /// Says which chain's block was refused.
     pub(crate) fn block(chain: ChainId, source: BlockError) -> Self {
-        Self::Block { chain, source: Box::new(source) }
+        Self::Block {
+            chain,
+            source: Box::new(source),
+        }
     }
 }

@@ -12,11 +12,7 @@ use resident_execution::{BlockPool, Executor, put_blob};
 use resident_storage::{Batch, DiskStore, KeyValueStore};
 
 use crate::{
-    config::NodeConfig,
-    error::NodeError,
-    locks::ChainLocks,
-    propose::read_signature,
-    registry,
+    config::NodeConfig, error::NodeError, locks::ChainLocks, propose::read_signature, registry,
 };
 
 /// Keeps many chains in one store, builds and commits their blocks, and delivers between them.
@@ -109,20 +105,27 @@ impl LocalNode {
     /// Who may propose blocks on the chain.
     pub async fn ownership(&self, chain: ChainId) -> Result<ChainOwnership, NodeError> {
         let executor = self.executor.clone();
-        self.pool.run(move || read_ownership(&executor, chain)).await?
+        self.pool
+            .run(move || read_ownership(&executor, chain))
+            .await?
     }
 
     /// How the chain began.
     pub async fn description(&self, chain: ChainId) -> Result<ChainDescription, NodeError> {
         let executor = self.executor.clone();
-        self.pool.run(move || read_description(&executor, chain)).await?
+        self.pool
+            .run(move || read_description(&executor, chain))
+            .await?
     }
 
     /// What an owner has of the native token on this chain; [`AccountOwner::CHAIN`] asks for the
     /// chain's own balance. Zero before the chain's first block.
     pub async fn balance(&self, chain: ChainId, owner: AccountOwner) -> Result<Amount, NodeError> {
         let executor = self.executor.clone();
-        Ok(self.pool.run(move || executor.read_balance(chain, owner)).await??)
+        Ok(self
+            .pool
+            .run(move || executor.read_balance(chain, owner))
+            .await??)
     }
 
     /// Reads the chain's own records: tip, blocks, inbox and outbox.
@@ -165,7 +168,9 @@ pub(crate) fn read_ownership(
 
 fn read_description(executor: &Executor, chain: ChainId) -> Result<ChainDescription, NodeError> {
     let id = BlobId::new(BlobType::ChainDescription, chain.0);
-    let blob = executor.read_blob(id)?.ok_or(NodeError::UnknownChain { chain })?;
+    let blob = executor
+        .read_blob(id)?
+        .ok_or(NodeError::UnknownChain { chain })?;
     let what = "a chain's description";
     bcs::from_bytes(blob.bytes()).map_err(|_| NodeError::DamagedRecord { what })
 }

@@ -1,6 +1,8 @@
 //! One block, from an owner's wish to a durable commit.
 
-use resident_base::{AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp};
+use resident_base::{
+    AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
+};
 use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
     MessageAction, StagedBlock, Transaction, execute_block, stage_block,
@@ -53,8 +55,13 @@ impl LocalNode {
     ) -> Result<CommittedBlock, NodeError> {
         let lock = self.locks.of(chain);
         let _guard = lock.block.lock().await;
-        let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
-        let draft = self.draft(chain, transactions, Some(signer.public().owner())).await?;
+        let transactions = operations
+            .into_iter()
+            .map(Transaction::ExecuteOperation)
+            .collect();
+        let draft = self
+            .draft(chain, transactions, Some(signer.public().owner()))
+            .await?;
         let staged = self.stage(draft).await?;
         self.commit(staged, signer).await
     }
@@ -75,7 +82,11 @@ impl LocalNode {
         }
         let transactions = bundles.into_iter().map(|(origin, bundle)| {
             let action = MessageAction::Accept;
-            Transaction::ReceiveMessages(IncomingBundle { origin, bundle, action })
+            Transaction::ReceiveMessages(IncomingBundle {
+                origin,
+                bundle,
+                action,
+            })
         });
         let owner = Some(signer.public().owner());
         let draft = self.draft(chain, transactions.collect(), owner).await?;
@@ -94,7 +105,10 @@ impl LocalNode {
         operations: Vec<Operation>,
         owner: Option<AccountOwner>,
     ) -> Result<BlockOutcome, NodeError> {
-        let transactions = operations.into_iter().map(Transaction::ExecuteOperation).collect();
+        let transactions = operations
+            .into_iter()
+            .map(Transaction::ExecuteOperation)
+            .collect();
         let draft = self.draft(chain, transactions, owner).await?;
         Ok(self.stage(draft).await?.execution.executed.outcome)
     }
@@ -106,13 +120,29 @@ impl LocalNode {
         staged: StagedBlock,
         signer: &AccountSecretKey,
     ) -> Result<CommittedBlock, NodeError> {
-        let StagedBlock { execution, rejected, dropped, .. } = staged;
-        let BlockExecution { executed, mut batch, trace, .. } = execution;
+        let StagedBlock {
+            execution,
+            rejected,
+            dropped,
+            ..
+        } = staged;
+        let BlockExecution {
+            executed,
+            mut batch,
+            trace,
+            ..
+        } = execution;
         let signature = signer.sign(&executed.block);
         put_signature(&mut batch, &executed.block, &signature);
         registry::register_opened(&mut batch, &executed.outcome);
         self.store().write(batch).await?;
-        Ok(CommittedBlock { executed, signature, rejected, dropped, trace })
+        Ok(CommittedBlock {
+            executed,
+            signature,
+            rejected,
+            dropped,
+            trace,
+        })
     }
 
     async fn draft(
@@ -125,7 +155,12 @@ impl LocalNode {
         let sent = transactions.iter().filter_map(sent_at).max();
         let tip = self.tip(chain).await?.timestamp;
         let timestamp = self.config.clock.now().max(tip).max(sent.unwrap_or(tip));
-        Ok(BlockDraft { chain_id: chain, timestamp, authenticated_owner, transactions })
+        Ok(BlockDraft {
+            chain_id: chain,
+            timestamp,
+            authenticated_owner,
+            transactions,
+        })
     }
 
     /// Builds a block in the name of an owner of the chain.
@@ -191,7 +226,9 @@ pub(crate) async fn read_signature(
         return Ok(None);
     };
     let what = "a block's signature";
-    bcs::from_bytes(&bytes).map(Some).map_err(|_| NodeError::DamagedRecord { what })
+    bcs::from_bytes(&bytes)
+        .map(Some)
+        .map_err(|_| NodeError::DamagedRecord { what })
 }
 
 fn signature_key(chain: ChainId, height: BlockHeight) -> Vec<u8> {

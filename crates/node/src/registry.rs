@@ -38,7 +38,9 @@ pub(crate) async fn list(
     limit: usize,
 ) -> Result<Vec<ChainId>, NodeError> {
     let after = after.map(key);
-    let page = store.scan_keys(PREFIX, after.as_deref(), limit.max(1)).await?;
+    let page = store
+        .scan_keys(PREFIX, after.as_deref(), limit.max(1))
+        .await?;
     page.entries.iter().map(|key| chain(key)).collect()
 }
 
@@ -47,7 +49,9 @@ fn key(chain: ChainId) -> Vec<u8> {
 }
 
 fn chain(key: &[u8]) -> Result<ChainId, NodeError> {
-    let hash = key.strip_prefix(PREFIX).and_then(|hash| <[u8; 32]>::try_from(hash).ok());
+    let hash = key
+        .strip_prefix(PREFIX)
+        .and_then(|hash| <[u8; 32]>::try_from(hash).ok());
     let hash = hash.ok_or(NodeError::DamagedRecord { what: "its chains" })?;
     Ok(ChainId(CryptoHash::from(hash)))
 }
@@ -62,7 +66,9 @@ mod tests {
     #[test]
     fn chains_are_listed_page_by_page_in_order() {
         let store = MemoryStore::new();
-        let mut chains: Vec<_> = (0..5u8).map(|n| ChainId(CryptoHash::of_bytes(&[n]))).collect();
+        let mut chains: Vec<_> = (0..5u8)
+            .map(|n| ChainId(CryptoHash::of_bytes(&[n])))
+            .collect();
         let mut batch = Batch::new();
         chains.iter().for_each(|chain| register(&mut batch, *chain));
         block_on(store.write(batch)).unwrap();

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use resident_base::{ApplicationId, ChainId};
-use resident_execution::{Failure, Stop};
+use resident_execution::{Failure, Fault, Stop};
 
 use super::{Candidate, Staging};
 use crate::{
-    BlockError, BlockExecutionTracker, DropReason, FailureSummary, Halt, Progress, StagingPolicy,
+    BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureSummary, Halt, Progress, StagingPolicy,
     TransactionRunner, Verdict,
     committed::{check_time, failed},
     decide,
@@ -26,7 +26,27 @@ pub(super) struct Attempt {
     dropped_senders: BTreeSet<ChainId>,
     /// Why no more bundles are tried, if so.
     stopped: Option<DropReason>,
+    /// How many bundles the next checkpoint is for, as a power of two.
+    spacing_log2: u32,
 }
+
+/// A checkpoint and how many bundles it is still for.
+///
+/// Strictly, there is a checkpoint before every bundle. But instances are copied for each, and most
+/// bundles pass. So one checkpoint serves for a run of bundles, and to return to the moment before a
+/// later one of the run, those before it are executed again: they passed, and execution is
+/// deterministic. Runs get longer while bundles pass (1, 2, 4 …) and start over after a failure, so a run
+/// of n bundles follows at least n - 1 that passed, and what is executed again is in total less than
+/// what passed.
+pub(super) struct Run<C> {
+    checkpoint: BlockCheckpoint<C>,
+    /// Transactions that were in the block at the checkpoint.
+    included: usize,
+    bundles_left: u32,
+}
+
+/// The longest run is of two to the power of this many bundles.
+const MAX_SPACING_LOG2: u32 = 5;
 
 impl Attempt {
     /// The last candidate in the block that is a bundle and entered the application.
@@ -41,6 +61,19 @@ impl Attempt {
         touching
             .map(|(_, index)| *index)
             .find(|index| self.accepted.contains(index))
+    }
+
+    fn start_run<R: TransactionRunner>(
+        &mut self,
+        tracker: &mut BlockExecutionTracker<R>,
+    ) -> Result<Run<R::Checkpoint>, Fault> {
+        let bundles_left = 1 << self.spacing_log2;
+        self.spacing_log2 = MAX_SPACING_LOG2.min(self.spacing_log2 + 1);
+        Ok(Run {
+            checkpoint: tracker.checkpoint()?,
+            included: self.included.len(),
+            bundles_left,
+        })
     }
 
     fn include(&mut self, index: usize, is_accepted: bool) {
@@ -58,13 +91,14 @@ impl Staging<'_> {
         attempt: &mut Attempt,
         tracker: &mut BlockExecutionTracker<R>,
     ) -> Result<(), BlockError> {
+        let mut run = None;
         for index in 0..self.candidates.len() {
             if self.candidates[index].is_removed() {
                 continue;
             }
             match (self.candidates[index].origin(), self.policy) {
                 (Some(origin), StagingPolicy::AutoRetry { .. }) => {
-                    self.try_bundle(index, origin, attempt, tracker)?;
+                    self.try_bundle(index, origin, attempt, tracker, &mut run)?;
                 }
                 _ => self.run_or_fail(index, attempt, tracker)?,
             }
@@ -105,20 +139,46 @@ impl Staging<'_> {
         origin: ChainId,
         attempt: &mut Attempt,
         tracker: &mut BlockExecutionTracker<R>,
+        run: &mut Option<Run<R::Checkpoint>>,
     ) -> Result<(), BlockError> {
         if let Some(reason) = self.reason_to_skip(index, origin, attempt, tracker.transactions()) {
             attempt.dropped_senders.insert(origin);
             self.candidates[index].drop(reason);
             return Ok(());
         }
-        let checkpoint = tracker.checkpoint()?;
+        let mut current = match run.take() {
+            Some(current) if current.bundles_left > 0 => current,
+            _ => attempt.start_run(tracker)?,
+        };
+        current.bundles_left -= 1;
         match tracker.execute(&self.candidates[index].transaction) {
-            Ok(()) => attempt.include(index, true),
+            Ok(()) => {
+                attempt.include(index, true);
+                *run = Some(current);
+            }
             Err(Halt::Stop(Stop::Failure(failure))) => {
-                tracker.roll_back(&checkpoint)?;
+                self.return_to_before(&current, attempt, tracker)?;
+                attempt.spacing_log2 = 0;
                 self.fail(index, failure, attempt, tracker)?;
             }
             Err(halt) => return Err(failed(index, halt)),
+        }
+        Ok(())
+    }
+
+    /// Undoes a bundle that failed: returns to the checkpoint of its run, and executes again what passed
+    /// since.
+    fn return_to_before<R: TransactionRunner>(
+        &self,
+        run: &Run<R::Checkpoint>,
+        attempt: &Attempt,
+        tracker: &mut BlockExecutionTracker<R>,
+    ) -> Result<(), BlockError> {
+        tracker.roll_back(&run.checkpoint)?;
+        for index in &attempt.included[run.included..] {
+            tracker
+                .execute(&self.candidates[*index].transaction)
+                .map_err(|halt| not_repeated(*index, halt))?;
         }
         Ok(())
     }
@@ -214,6 +274,17 @@ impl Staging<'_> {
                 max_failures,
             },
         )
+    }
+}
+
+/// A transaction that passed a moment ago, from the same state, must pass again.
+fn not_repeated(index: usize, halt: Halt) -> BlockError {
+    match halt {
+        Halt::Stop(Stop::Fault(fault)) => fault.into(),
+        halt => {
+            let difference = format!("transaction {index} passed once and then did not: {halt:?}");
+            BlockError::OutcomeMismatch { difference }
+        }
     }
 }
 

@@ -41,10 +41,11 @@ pub struct BlockContext {
 
 /// Runs one block, on the thread that calls it.
 ///
-/// The order of calls: for every transaction [`checkpoint`](Self::checkpoint) if it may fail,
-/// [`begin_transaction`](Self::begin_transaction), [`run`](Self::run) for each of its actions, and
-/// then either [`end_transaction`](Self::end_transaction) or [`roll_back`](Self::roll_back). At the
-/// end [`finalize`](Self::finalize) and [`finish`](Self::finish).
+/// The order of calls: for every transaction [`begin_transaction`](Self::begin_transaction),
+/// [`run`](Self::run) for each of its actions, and [`end_transaction`](Self::end_transaction). Between
+/// transactions a [`checkpoint`](Self::checkpoint) can be taken, and at any moment after it
+/// [`roll_back`](Self::roll_back) undoes all that happened since, be it a part of a transaction or
+/// several of them. At the end [`finalize`](Self::finalize) and [`finish`](Self::finish).
 pub struct Session {
     runtime: RuntimeHandle,
     mode: Mode,
@@ -57,6 +58,8 @@ pub struct SessionCheckpoint {
     usage: Usage,
     counters: Counters,
     blobs: usize,
+    loads: u64,
+    fuel: u64,
 }
 
 /// What a finished block leaves behind.
@@ -157,6 +160,8 @@ impl Session {
             usage: runtime.usage.clone(),
             counters: runtime.counters,
             blobs: runtime.blobs.len(),
+            loads: runtime.trace.loads,
+            fuel: runtime.trace.fuel,
         })
     }
 
@@ -170,6 +175,8 @@ impl Session {
         runtime.usage = to.usage.clone();
         runtime.counters = to.counters;
         runtime.blobs.truncate(to.blobs);
+        runtime.trace.loads = to.loads;
+        runtime.trace.fuel = to.fuel;
         runtime.instances.roll_back(&mut runtime.trace)?;
         runtime.begin_transaction();
         Ok(())

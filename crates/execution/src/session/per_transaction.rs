@@ -21,16 +21,21 @@ pub(crate) struct PerTransaction {
     order: Vec<ApplicationId>,
     /// The instances of the running transaction, except those that are running.
     live: BTreeMap<ApplicationId, Instance>,
-    /// How many applications were loaded at the last transaction's end.
-    settled: usize,
+    /// Counts checkpoints. Zero: none yet, so nothing can be rolled back.
+    epoch: u64,
     /// Buffers of a snapshot that is no longer needed.
     spare: Option<ContractSnapshot>,
 }
 
 struct Saved {
     application: Application,
-    /// The state at the end of the last transaction that touched the application and stayed.
+    /// The epoch in which the application was loaded.
+    loaded: u64,
+    /// The state at the end of the last transaction that touched the application.
     snapshot: Option<ContractSnapshot>,
+    /// What `snapshot` was at the checkpoint of the epoch `kept`, if it has been replaced since.
+    at_checkpoint: Option<ContractSnapshot>,
+    kept: u64,
 }
 
 impl PerTransaction {
@@ -43,7 +48,14 @@ impl PerTransaction {
     }
 
     pub(super) fn add(&mut self, id: ApplicationId, application: Application) {
-        self.applications.insert(id, Saved { application, snapshot: None });
+        let saved = Saved {
+            application,
+            loaded: self.epoch,
+            snapshot: None,
+            at_checkpoint: None,
+            kept: 0,
+        };
+        self.applications.insert(id, saved);
         self.order.push(id);
     }
 
@@ -72,20 +84,27 @@ impl PerTransaction {
             trace.snapshots += 1;
             trace.snapshot_bytes += snapshot.snapshot_bytes();
             if let Some(saved) = self.applications.get_mut(&id) {
-                self.spare = saved.snapshot.replace(snapshot);
+                self.spare = saved.replace(snapshot, self.epoch);
             }
         }
-        self.settled = self.order.len();
         Ok(())
     }
 
-    /// Nothing: the snapshots of the last transaction's end are the checkpoint.
-    pub(super) fn checkpoint(&mut self) {}
+    /// The snapshots of the last transaction's end are the checkpoint, and are kept when they are
+    /// replaced.
+    pub(super) fn checkpoint(&mut self) {
+        self.epoch += 1;
+    }
 
     pub(super) fn roll_back(&mut self, _: &mut Trace) -> Result<(), Fault> {
+        let epoch = self.epoch;
         self.live.clear();
-        for id in self.order.drain(self.settled..) {
-            self.applications.remove(&id);
+        self.applications.retain(|_, saved| saved.loaded < epoch);
+        self.order.retain(|id| self.applications.contains_key(id));
+        for saved in self.applications.values_mut().filter(|saved| saved.kept == epoch) {
+            self.spare = saved.snapshot.take();
+            saved.snapshot = saved.at_checkpoint.take();
+            saved.kept = 0;
         }
         Ok(())
     }
@@ -97,6 +116,16 @@ impl PerTransaction {
 }
 
 impl Saved {
+    /// Puts a newer snapshot in place, and gives one whose buffers can be used again.
+    fn replace(&mut self, snapshot: ContractSnapshot, epoch: u64) -> Option<ContractSnapshot> {
+        let replaced = self.snapshot.replace(snapshot);
+        if self.loaded == epoch || self.kept == epoch {
+            return replaced;
+        }
+        self.kept = epoch;
+        std::mem::replace(&mut self.at_checkpoint, replaced)
+    }
+
     fn instance(&self, trace: &mut Trace) -> Result<Instance, Fault> {
         trace.instantiations += 1;
         let mut instance = self.application.module.instance()?;

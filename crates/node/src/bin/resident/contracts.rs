@@ -38,7 +38,10 @@ pub(crate) fn publish(contract: &Bytecode) -> Operation {
 fn read(folder: &Path, name: &str) -> CommandResult<Bytecode> {
     let file = folder.join(format!("{name}.wasm"));
     let bytes = fs::read(&file).map_err(|error| {
-        format!("cannot read {} ({error}); build it with scripts/build-contracts.sh", file.display())
+        format!(
+            "cannot read {} ({error}); build it with scripts/build-contracts.sh",
+            file.display()
+        )
     })?;
     Ok(Bytecode::new(bytes))
 }

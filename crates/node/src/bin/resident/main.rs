@@ -84,7 +84,17 @@ impl SessionChoice {
 }
 
 /// Every engine with every session.
-pub(crate) fn pairs(engine: EngineChoice, session: SessionChoice) -> Vec<(EngineKind, SessionKind)> {
+pub(crate) fn pairs(
+    engine: EngineChoice,
+    session: SessionChoice,
+) -> Vec<(EngineKind, SessionKind)> {
     let engines = engine.engines().into_iter();
-    engines.flat_map(|engine| session.sessions().into_iter().map(move |session| (engine, session))).collect()
+    engines
+        .flat_map(|engine| {
+            session
+                .sessions()
+                .into_iter()
+                .map(move |session| (engine, session))
+        })
+        .collect()
 }

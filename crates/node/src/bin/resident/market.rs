@@ -6,8 +6,8 @@ use std::sync::Arc;
 use fungible::{FungibleOperation, FungibleResponse, InitialStateBuilder};
 use matching_engine::OrderNature;
 use resident_base::{
-    Account, AccountOwner, AccountSecretKey, Amount, ApplicationId, ApplicationPermissions, ChainId,
-    ChainOwnership, ModuleId, Timestamp,
+    Account, AccountOwner, AccountSecretKey, Amount, ApplicationId, ApplicationPermissions,
+    ChainId, ChainOwnership, ModuleId, Timestamp,
 };
 use resident_chain::{IncomingBundle, MessageAction};
 use resident_execution::{EngineKind, Operation, SessionKind, SystemOperation};
@@ -80,8 +80,11 @@ impl Market {
         contracts: &Contracts,
     ) -> CommandResult<Self> {
         let node = LocalNode::new(store, config)?;
-        let [operator, bidder, asker] = [1, 2, 3].map(|seed| AccountSecretKey::from_seed([seed; 32]));
-        let root = node.create_root_chain(0, operator.public().owner(), Amount::ZERO).await?;
+        let [operator, bidder, asker] =
+            [1, 2, 3].map(|seed| AccountSecretKey::from_seed([seed; 32]));
+        let root = node
+            .create_root_chain(0, operator.public().owner(), Amount::ZERO)
+            .await?;
 
         let opened = [&bidder, &asker].map(open_chain);
         let modules = [&contracts.fungible, &contracts.matching_engine].map(publish);
@@ -90,9 +93,16 @@ impl Market {
         let [bidder_chain, asker_chain]: [ChainId; 2] = responses(&block, 0)?;
         let [token, engine]: [ModuleId; 2] = responses(&block, 2)?;
 
-        let supply = InitialStateBuilder::default().with_account(operator.public().owner(), SUPPLY).build();
+        let supply = InitialStateBuilder::default()
+            .with_account(operator.public().owner(), SUPPLY)
+            .build();
         let create_token = |symbol| {
-            create(token, &fungible::Parameters::new(symbol), &supply, Vec::new())
+            create(
+                token,
+                &fungible::Parameters::new(symbol),
+                &supply,
+                Vec::new(),
+            )
         };
         let operations = vec![create_token("BASE")?, create_token("QUOTE")?];
         let block = node.propose(root, operations, &operator).await?;
@@ -108,9 +118,18 @@ impl Market {
 
         let market = Self {
             node,
-            operator: User { key: operator, chain: root },
-            bidder: User { key: bidder, chain: bidder_chain },
-            asker: User { key: asker, chain: asker_chain },
+            operator: User {
+                key: operator,
+                chain: root,
+            },
+            bidder: User {
+                key: bidder,
+                chain: bidder_chain,
+            },
+            asker: User {
+                key: asker,
+                chain: asker_chain,
+            },
             tokens,
             engine,
         };
@@ -121,12 +140,15 @@ impl Market {
     /// The users place their orders, and the node delivers them: one bundle for each waits in the
     /// inbox of the book's chain.
     pub(crate) async fn place(&self, plan: &[PlannedOrder]) -> CommandResult<()> {
-        for (user, nature) in [(&self.bidder, OrderNature::Bid), (&self.asker, OrderNature::Ask)] {
+        for (user, nature) in [
+            (&self.bidder, OrderNature::Bid),
+            (&self.asker, OrderNature::Ask),
+        ] {
             let orders: Vec<_> = plan.iter().filter(|order| order.nature == nature).collect();
             for orders in orders.chunks(ORDERS_PER_BLOCK) {
-                let operations = orders.iter().map(|order| {
-                    user_operation(self.engine, &order.operation(user.owner()))
-                });
+                let operations = orders
+                    .iter()
+                    .map(|order| user_operation(self.engine, &order.operation(user.owner())));
                 let operations = operations.collect::<CommandResult<_>>()?;
                 self.node.propose(user.chain, operations, &user.key).await?;
             }
@@ -137,10 +159,18 @@ impl Market {
 
     /// What waits in the inbox of the book's chain, the bids before the asks.
     pub(crate) async fn bundles(&self, limit: usize) -> CommandResult<Vec<IncomingBundle>> {
-        let mut bundles = self.node.reader(self.operator.chain).inbox_bundles(limit).await?;
+        let mut bundles = self
+            .node
+            .reader(self.operator.chain)
+            .inbox_bundles(limit)
+            .await?;
         bundles.sort_by_key(|(origin, _)| *origin != self.bidder.chain);
         let action = MessageAction::Accept;
-        let bundles = bundles.into_iter().map(|(origin, bundle)| IncomingBundle { origin, bundle, action });
+        let bundles = bundles.into_iter().map(|(origin, bundle)| IncomingBundle {
+            origin,
+            bundle,
+            action,
+        });
         Ok(bundles.collect())
     }
 
@@ -157,8 +187,14 @@ impl Market {
     pub(crate) async fn balance(&self, token: ApplicationId, user: &User) -> CommandResult<Amount> {
         let owner = user.owner();
         let operation = user_operation(token, &FungibleOperation::Balance { owner })?;
-        let outcome = self.node.dry_run(user.chain, vec![operation], Some(owner)).await?;
-        let response = outcome.transactions.first().map(|transaction| &transaction.response[..]);
+        let outcome = self
+            .node
+            .dry_run(user.chain, vec![operation], Some(owner))
+            .await?;
+        let response = outcome
+            .transactions
+            .first()
+            .map(|transaction| &transaction.response[..]);
         match bcs::from_bytes(response.unwrap_or_default())? {
             FungibleResponse::Balance(balance) => Ok(balance),
             other => Err(format!("the token answered {other:?} when asked for a balance").into()),
@@ -170,10 +206,19 @@ impl Market {
         let owner = self.operator.owner();
         let transfer = |token, user: &User| {
             let target_account = Account::new(user.chain, user.owner());
-            user_operation(token, &FungibleOperation::Transfer { owner, amount: FUNDS, target_account })
+            user_operation(
+                token,
+                &FungibleOperation::Transfer {
+                    owner,
+                    amount: FUNDS,
+                    target_account,
+                },
+            )
         };
         let operations = vec![transfer(base, &self.asker)?, transfer(quote, &self.bidder)?];
-        self.node.propose(self.operator.chain, operations, &self.operator.key).await?;
+        self.node
+            .propose(self.operator.chain, operations, &self.operator.key)
+            .await?;
         self.settle().await
     }
 }
@@ -183,7 +228,10 @@ pub(crate) fn user_operation<T: Serialize>(
     application_id: ApplicationId,
     operation: &T,
 ) -> CommandResult<Operation> {
-    Ok(Operation::User { application_id, bytes: bcs::to_bytes(operation)? })
+    Ok(Operation::User {
+        application_id,
+        bytes: bcs::to_bytes(operation)?,
+    })
 }
 
 /// The operation that creates an application.
@@ -207,8 +255,12 @@ pub(crate) fn responses<T: DeserializeOwned, const N: usize>(
     first: usize,
 ) -> CommandResult<[T; N]> {
     let answers = block.responses().skip(first).take(N);
-    let answers = answers.map(bcs::from_bytes).collect::<Result<Vec<T>, _>>()?;
-    answers.try_into().map_err(|_| format!("fewer than {N} responses").into())
+    let answers = answers
+        .map(bcs::from_bytes)
+        .collect::<Result<Vec<T>, _>>()?;
+    answers
+        .try_into()
+        .map_err(|_| format!("fewer than {N} responses").into())
 }
 
 fn open_chain(owner: &AccountSecretKey) -> Operation {

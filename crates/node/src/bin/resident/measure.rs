@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Instant};
 use futures::executor::block_on;
 use resident_base::CryptoHash;
 use resident_chain::{
-    BlockDraft, BlockError, BlockExecution, IncomingBundle, StagedBlock, Transaction, execute_block,
-    stage_block,
+    BlockDraft, BlockError, BlockExecution, IncomingBundle, StagedBlock, Transaction,
+    execute_block, stage_block,
 };
 use resident_execution::Executor;
 use resident_node::{LocalNode, NodeConfig};
@@ -43,7 +43,13 @@ pub(crate) fn timed<T>(action: impl FnOnce() -> T) -> (T, Elapsed) {
     let (wall, cpu) = (Instant::now(), thread_cpu_ms());
     let result = action();
     let cpu_ms = thread_cpu_ms() - cpu;
-    (result, Elapsed { wall_ms: milliseconds_since(wall), cpu_ms })
+    (
+        result,
+        Elapsed {
+            wall_ms: milliseconds_since(wall),
+            cpu_ms,
+        },
+    )
 }
 
 fn milliseconds_since(start: Instant) -> f64 {
@@ -62,10 +68,20 @@ pub(crate) async fn measure_block(
         let executed = &staged.execution.executed;
         let (repeated, committed) = timed(|| {
             let expected = Some(&executed.outcome);
-            execute_block(&executor, config.session, config.policy, &executed.block, expected)
+            execute_block(
+                &executor,
+                config.session,
+                config.policy,
+                &executed.block,
+                expected,
+            )
         });
         repeated?;
-        Ok::<_, BlockError>(MeasuredBlock { staged, staging, committed })
+        Ok::<_, BlockError>(MeasuredBlock {
+            staged,
+            staging,
+            committed,
+        })
     });
     Ok(measured.await??)
 }
@@ -80,7 +96,10 @@ pub(crate) async fn measure_single(
     // A node of its own, which has compiled nothing yet: the first block is built twice.
     let node = LocalNode::new(store, market.node.config().clone())?;
     let (executor, config) = (node.executor().clone(), node.config().clone());
-    let drafts: Vec<_> = bundles.into_iter().map(|bundle| draft(market, vec![bundle])).collect();
+    let drafts: Vec<_> = bundles
+        .into_iter()
+        .map(|bundle| draft(market, vec![bundle]))
+        .collect();
     let total = node.pool().run(move || {
         if let Some(first) = drafts.first() {
             stage(&executor, &config, first.clone())?;
@@ -115,7 +134,13 @@ fn stage(
     config: &NodeConfig,
     draft: BlockDraft,
 ) -> Result<StagedBlock, BlockError> {
-    stage_block(executor, config.session, config.policy.clone(), draft, &config.staging)
+    stage_block(
+        executor,
+        config.session,
+        config.policy.clone(),
+        draft,
+        &config.staging,
+    )
 }
 
 /// A block of the operator that takes these bundles.
@@ -124,7 +149,10 @@ pub(crate) fn draft(market: &Market, bundles: Vec<IncomingBundle>) -> BlockDraft
         chain_id: market.operator.chain,
         timestamp: market.node.config().clock.now(),
         authenticated_owner: Some(market.operator.owner()),
-        transactions: bundles.into_iter().map(Transaction::ReceiveMessages).collect(),
+        transactions: bundles
+            .into_iter()
+            .map(Transaction::ReceiveMessages)
+            .collect(),
     }
 }
 

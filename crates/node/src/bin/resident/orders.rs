@@ -40,7 +40,11 @@ pub(crate) fn plan(orders: u32, fail_every: Option<u32>) -> Vec<PlannedOrder> {
         let is_bid = number < bids;
         let position = if is_bid { number } else { number - bids };
         PlannedOrder {
-            nature: if is_bid { OrderNature::Bid } else { OrderNature::Ask },
+            nature: if is_bid {
+                OrderNature::Bid
+            } else {
+                OrderNature::Ask
+            },
             price: u64::from(position) % HIGHEST_PRICE + 1,
             is_broken: fail_every.is_some_and(|every| (number + 1).is_multiple_of(every)),
         }
@@ -53,10 +57,18 @@ impl PlannedOrder {
     pub(crate) fn operation(&self, owner: AccountOwner) -> Operation {
         // A cancellation moves no funds, so only the engine's chain finds out that it is of nothing.
         let order = if self.is_broken {
-            Order::Cancel { owner, order_id: NO_ORDER }
+            Order::Cancel {
+                owner,
+                order_id: NO_ORDER,
+            }
         } else {
             let price = Price { price: self.price };
-            Order::Insert { owner, nature: self.nature, quantity: QUANTITY, price }
+            Order::Insert {
+                owner,
+                nature: self.nature,
+                quantity: QUANTITY,
+                price,
+            }
         };
         Operation::ExecuteOrder { order }
     }
@@ -71,7 +83,8 @@ pub(crate) fn expected(plan: &[PlannedOrder]) -> Expected {
         match order.nature {
             OrderNature::Bid => *bids.entry(order.price).or_default() += 1,
             OrderNature::Ask => {
-                let Some(mut best) = bids.last_entry().filter(|best| *best.key() >= order.price) else {
+                let Some(mut best) = bids.last_entry().filter(|best| *best.key() >= order.price)
+                else {
                     continue;
                 };
                 expected.trades += 1;
@@ -96,7 +109,13 @@ mod tests {
         let prices: Vec<_> = plan.iter().map(|order| order.price).collect();
         assert_eq!(prices, (1..=50).chain(1..=50).collect::<Vec<_>>());
         // The bids from 50 down to 26 are hit.
-        assert_eq!(expected(&plan), Expected { trades: 25, earned: (26..=50).sum() });
+        assert_eq!(
+            expected(&plan),
+            Expected {
+                trades: 25,
+                earned: (26..=50).sum()
+            }
+        );
     }
 
     #[test]
@@ -104,7 +123,13 @@ mod tests {
         let plan = plan(4, Some(2));
         let broken: Vec<_> = plan.iter().map(|order| order.is_broken).collect();
         assert_eq!(broken, [false, true, false, true]);
-        assert_eq!(expected(&plan), Expected { trades: 1, earned: 1 });
+        assert_eq!(
+            expected(&plan),
+            Expected {
+                trades: 1,
+                earned: 1
+            }
+        );
     }
 
     #[test]
@@ -112,7 +137,12 @@ mod tests {
         let plan = plan(201, None);
         assert_eq!(plan[49].price, 50);
         assert_eq!(plan[50].price, 1);
-        assert_eq!(plan.iter().filter(|order| order.nature == OrderNature::Bid).count(), 101);
+        assert_eq!(
+            plan.iter()
+                .filter(|order| order.nature == OrderNature::Bid)
+                .count(),
+            101
+        );
         assert_eq!((plan[101].nature, plan[101].price), (OrderNature::Ask, 1));
     }
 }

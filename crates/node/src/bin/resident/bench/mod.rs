@@ -105,7 +105,12 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
             continue;
         }
         for (engine, session) in pairs(options.engine, options.session) {
-            let setting = Setting { engine, session, quick: options.quick, contracts: &contracts };
+            let setting = Setting {
+                engine,
+                session,
+                quick: options.quick,
+                contracts: &contracts,
+            };
             let measured = block_on(section.measure(&setting))?;
             if !options.json {
                 measured.iter().for_each(print_row);
@@ -142,7 +147,10 @@ pub(crate) async fn measure_row(
         let measured = measure_block(node, draft.clone()).await?;
         let units = draft.transactions.len();
         let row = Row {
-            name: format!("{name}/engine={}/session={}", setting.engine, setting.session),
+            name: format!(
+                "{name}/engine={}/session={}",
+                setting.engine, setting.session
+            ),
             units,
             staged_ms: measured.staging.wall_ms,
             staged_cpu_ms: measured.staging.cpu_ms,
@@ -151,7 +159,9 @@ pub(crate) async fn measure_row(
             fuel: measured.staged.execution.trace.fuel,
             peak_memory_kb: peak_memory_kb(),
         };
-        let is_better = best.as_ref().is_none_or(|best| row.staged_cpu_ms < best.staged_cpu_ms);
+        let is_better = best
+            .as_ref()
+            .is_none_or(|best| row.staged_cpu_ms < best.staged_cpu_ms);
         best = if is_better { Some(row) } else { best };
     }
     best.ok_or_else(|| "nothing was measured".into())
@@ -160,7 +170,10 @@ pub(crate) async fn measure_row(
 fn list() {
     for section in Section::value_variants() {
         if let Some(value) = section.to_possible_value() {
-            let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = value
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             println!("{:12}{help}", value.get_name());
         }
     }
@@ -174,7 +187,9 @@ fn print_header() {
 }
 
 fn print_row(row: &Row) {
-    let peak = row.peak_memory_kb.map_or_else(|| "?".to_owned(), |peak| peak.to_string());
+    let peak = row
+        .peak_memory_kb
+        .map_or_else(|| "?".to_owned(), |peak| peak.to_string());
     println!(
         "{:<64}{:>8}{:>12.3}{:>12.3}{:>12.3}{:>12.2}{:>14}",
         row.name, row.units, row.staged_ms, row.staged_cpu_ms, row.committed_ms, row.unit_us, peak
@@ -183,6 +198,8 @@ fn print_row(row: &Row) {
 
 fn peak_memory_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }

@@ -55,12 +55,23 @@ fn transfer(market: &Market) -> CommandResult<Operation> {
     let [base, _] = market.tokens;
     let target_account = Account::new(market.asker.chain, market.bidder.owner());
     let owner = market.asker.owner();
-    user_operation(base, &FungibleOperation::Transfer { owner, amount: Amount::ONE, target_account })
+    user_operation(
+        base,
+        &FungibleOperation::Transfer {
+            owner,
+            amount: Amount::ONE,
+            target_account,
+        },
+    )
 }
 
 /// On a user's chain: one call of the token, and two messages.
 fn order(market: &Market) -> CommandResult<Operation> {
-    let order = PlannedOrder { nature: OrderNature::Ask, price: 1, is_broken: false };
+    let order = PlannedOrder {
+        nature: OrderNature::Ask,
+        price: 1,
+        is_broken: false,
+    };
     user_operation(market.engine, &order.operation(market.asker.owner()))
 }
 

@@ -17,7 +17,10 @@ const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
 
 pub(super) async fn measure(setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
     let mut rows = Vec::new();
-    for orders in SIZES.into_iter().filter(|orders| !setting.quick || *orders <= 1_000) {
+    for orders in SIZES
+        .into_iter()
+        .filter(|orders| !setting.quick || *orders <= 1_000)
+    {
         let config = node_config(setting.engine, setting.session);
         let market = Market::open(Arc::new(MemoryStore::new()), config, setting.contracts).await?;
         let plan = plan(orders, None);

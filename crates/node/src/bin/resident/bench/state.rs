@@ -29,7 +29,10 @@ pub(super) async fn measure(setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
     market.place(&plan).await?;
     let draft = draft(&market, market.bundles(plan.len()).await?);
     let (mut rows, mut made) = (Vec::new(), 0);
-    for accounts in SIZES.into_iter().filter(|accounts| !setting.quick || *accounts <= 10_000) {
+    for accounts in SIZES
+        .into_iter()
+        .filter(|accounts| !setting.quick || *accounts <= 10_000)
+    {
         while made < accounts {
             let end = accounts.min(made + ACCOUNTS_PER_BLOCK);
             make_accounts(&market, made..end).await?;
@@ -49,10 +52,17 @@ async fn make_accounts(market: &Market, numbers: std::ops::Range<u32>) -> Comman
         let target = AccountOwner::from(CryptoHash::of_bytes(&number.to_le_bytes()));
         let target_account = Account::new(chain, target);
         let amount = Amount::from_attos(1);
-        let transfer = FungibleOperation::Transfer { owner, amount, target_account };
+        let transfer = FungibleOperation::Transfer {
+            owner,
+            amount,
+            target_account,
+        };
         market.tokens.map(|token| user_operation(token, &transfer))
     });
     let operations = operations.collect::<CommandResult<_>>()?;
-    market.node.propose(chain, operations, &market.operator.key).await?;
+    market
+        .node
+        .propose(chain, operations, &market.operator.key)
+        .await?;
     Ok(())
 }

@@ -8,9 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use futures::executor::block_on;
 
-use crate::{
-    CommandResult, EngineChoice, SessionChoice, contracts::Contracts, orders, pairs,
-};
+use crate::{CommandResult, EngineChoice, SessionChoice, contracts::Contracts, orders, pairs};
 use report::Report;
 use run::RunOptions;
 

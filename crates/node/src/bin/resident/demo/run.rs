@@ -82,13 +82,18 @@ pub(super) async fn repeat(options: &RunOptions<'_>) -> CommandResult<Run> {
     let mut times = Vec::new();
     let mut facts = None;
     for repetition in 1..=options.repetitions {
-        eprintln!("{engine}, {session}: run {repetition} of {}", options.repetitions);
+        eprintln!(
+            "{engine}, {session}: run {repetition} of {}",
+            options.repetitions
+        );
         let folder = Folder::new(options, repetition)?;
         let (time, fact) = run_once(options, folder.path()).await?;
         times.push(time);
         let first = facts.get_or_insert_with(|| fact.clone());
         if *first != fact {
-            return Err(format!("two runs on {engine}, {session} differ: {first:?} and {fact:?}").into());
+            return Err(
+                format!("two runs on {engine}, {session} differ: {first:?} and {fact:?}").into(),
+            );
         }
     }
     Ok(Run {
@@ -132,31 +137,49 @@ async fn check_rejections(
     mut bundles: Vec<IncomingBundle>,
     plan: &[PlannedOrder],
 ) -> CommandResult<()> {
-    let rejected: Vec<_> = staged.rejected.iter().map(|(bundle, _)| place_of(bundle)).collect();
-    let broken = bundles.iter().zip(plan).filter(|(_, order)| order.is_broken);
+    let rejected: Vec<_> = staged
+        .rejected
+        .iter()
+        .map(|(bundle, _)| place_of(bundle))
+        .collect();
+    let broken = bundles
+        .iter()
+        .zip(plan)
+        .filter(|(_, order)| order.is_broken);
     let broken: Vec<_> = broken.map(|(bundle, _)| place_of(bundle)).collect();
     if rejected != broken || !staged.dropped.is_empty() {
         let (rejected, dropped, broken) = (rejected.len(), staged.dropped.len(), broken.len());
-        return Err(format!("{broken} orders are broken, but {rejected} bundles were rejected and {dropped} dropped").into());
+        return Err(format!(
+            "{broken} orders are broken, but {rejected} bundles were rejected and {dropped} dropped"
+        )
+        .into());
     }
     if broken.is_empty() {
         return Ok(());
     }
     let outcome = &staged.execution.executed.outcome;
     let transactions = outcome.transactions.iter().zip(plan);
-    let kept = transactions.filter(|(_, order)| !order.is_broken).map(|(transaction, _)| transaction);
+    let kept = transactions
+        .filter(|(_, order)| !order.is_broken)
+        .map(|(transaction, _)| transaction);
     bundles.retain(|bundle| !broken.contains(&place_of(bundle)));
     let without = measure_block(&market.node, draft(market, bundles)).await?;
     let without = &without.staged.execution.executed.outcome;
     if !kept.eq(&without.transactions) || outcome.finalization != without.finalization {
-        return Err("rejected bundles left a trace: the block without them comes out differently".into());
+        return Err(
+            "rejected bundles left a trace: the block without them comes out differently".into(),
+        );
     }
     Ok(())
 }
 
 /// What tells bundles apart.
 fn place_of(incoming: &IncomingBundle) -> impl PartialEq + use<> {
-    (incoming.origin, incoming.bundle.height, incoming.bundle.transaction_index)
+    (
+        incoming.origin,
+        incoming.bundle.height,
+        incoming.bundle.transaction_index,
+    )
 }
 
 /// The users must have what the trades gave them.
@@ -166,7 +189,10 @@ async fn check_balances(market: &Market, expected: Expected) -> CommandResult<()
     let earned = market.balance(quote, &market.asker).await?;
     let trades = QUANTITY.saturating_mul(expected.trades.into());
     if (bought, earned) != (trades, Amount::from_tokens(expected.earned.into())) {
-        let Expected { trades, earned: price } = expected;
+        let Expected {
+            trades,
+            earned: price,
+        } = expected;
         return Err(format!(
             "{trades} trades worth {price} must come of the orders, but the buyer has {bought} base and the seller {earned} quote"
         ).into());
@@ -196,7 +222,9 @@ impl Facts {
 
 /// The applications that the bundles are for. The order book calls no others.
 fn applications(bundles: &[IncomingBundle]) -> BTreeSet<ApplicationId> {
-    let messages = bundles.iter().flat_map(|incoming| &incoming.bundle.messages);
+    let messages = bundles
+        .iter()
+        .flat_map(|incoming| &incoming.bundle.messages);
     let applications = messages.filter_map(|posted| match &posted.message {
         Message::User { application_id, .. } => Some(*application_id),
         Message::System(_) => None,
@@ -240,12 +268,23 @@ impl Folder {
         let Some(parent) = &options.store else {
             return Ok(Self::Temporary(tempfile::tempdir()?));
         };
-        let folder = parent.join(format!("{}-{}-{repetition}", options.engine, options.session));
+        let folder = parent.join(format!(
+            "{}-{}-{repetition}",
+            options.engine, options.session
+        ));
         if folder.exists() {
-            return Err(format!("{} already exists; remove it or name another folder", folder.display()).into());
+            return Err(format!(
+                "{} already exists; remove it or name another folder",
+                folder.display()
+            )
+            .into());
         }
-        fs::create_dir_all(&folder)
-            .map_err(|error| format!("cannot make {} ({error}); name another folder", folder.display()))?;
+        fs::create_dir_all(&folder).map_err(|error| {
+            format!(
+                "cannot make {} ({error}); name another folder",
+                folder.display()
+            )
+        })?;
         Ok(Self::Kept(folder))
     }
 

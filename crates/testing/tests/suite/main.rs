@@ -1,0 +1,3 @@
+//! Scenarios with real contracts, on every engine and session.
+
+mod harness;
