@@ -1,4 +1,4 @@
-//! Serde for byte strings, used as `#[serde(with = "crate::bytes")]`.
+//! Serde for byte strings, used as `#[serde(with = "resident_base::bytes")]`.
 //!
 //! Human-readable formats get hexadecimal. BCS gets the length and the bytes, just as for a `Vec<u8>`, but
 //! copied at once: serde would otherwise visit every byte on its own.
@@ -9,7 +9,11 @@ use serde::{Deserializer, Serializer, de};
 
 use crate::text::hex_bytes;
 
-pub(crate) fn serialize<B, S>(bytes: &B, serializer: S) -> Result<S::Ok, S::Error>
+/// Writes a byte string.
+///
+/// # Errors
+/// If the serializer fails.
+pub fn serialize<B, S>(bytes: &B, serializer: S) -> Result<S::Ok, S::Error>
 where
     B: AsRef<[u8]>,
     S: Serializer,
@@ -21,7 +25,11 @@ where
     }
 }
 
-pub(crate) fn deserialize<'de, B, D>(deserializer: D) -> Result<B, D::Error>
+/// Reads a byte string.
+///
+/// # Errors
+/// If there is none, or its hexadecimal digits are wrong.
+pub fn deserialize<'de, B, D>(deserializer: D) -> Result<B, D::Error>
 where
     B: From<Vec<u8>>,
     D: Deserializer<'de>,

@@ -32,7 +32,7 @@ mod text;
 
 mod amount;
 mod blob;
-mod bytes;
+pub mod bytes;
 mod description;
 mod hash;
 mod identifiers;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use resident_base::ChainId;
+use resident_base::{ChainId, CryptoHash};
 use resident_execution::{ResourcePolicy, Trace, put_blob};
 use resident_storage::{Batch, MAX_VALUE_BYTES};
 
@@ -43,12 +43,13 @@ pub(crate) fn assemble(
     } = tracked;
     let executed = ExecutedBlock { block, outcome };
     let chain = executed.block.chain_id;
-    let block_hash = executed.hash();
+    let record = encode_block(&executed)?;
+    let block_hash = CryptoHash::of_encoded::<ExecutedBlock>(&record);
     let outgoing = outbox::outgoing_bundles(&executed, block_hash);
     for blob in &blobs {
         put_blob(&mut batch, blob);
     }
-    put_block(&mut batch, &executed)?;
+    batch.put(records::block_key(chain, executed.block.height), record);
     batch.put(
         records::tip_key(chain),
         records::encode(&tip_after(&executed, block_hash)?),
@@ -79,22 +80,19 @@ pub(crate) fn max_transactions(resources: &ResourcePolicy) -> usize {
     usize::try_from(resources.limits.transactions).unwrap_or(usize::MAX)
 }
 
-fn put_block(batch: &mut Batch, executed: &ExecutedBlock) -> Result<(), BlockError> {
+/// The block's record, which is also what its hash is of.
+fn encode_block(executed: &ExecutedBlock) -> Result<Vec<u8>, BlockError> {
     let record = records::encode(executed);
     if record.len() > MAX_BLOCK_BYTES {
         let (what, found, limit) = ("encoded bytes", record.len(), MAX_BLOCK_BYTES);
         return Err(BlockError::TooLarge { what, found, limit });
     }
-    batch.put(
-        records::block_key(executed.block.chain_id, executed.block.height),
-        record,
-    );
-    Ok(())
+    Ok(record)
 }
 
 fn tip_after(
     executed: &ExecutedBlock,
-    block_hash: resident_base::CryptoHash,
+    block_hash: CryptoHash,
 ) -> Result<ChainTip, BlockError> {
     let Block {
         height, timestamp, ..

@@ -36,6 +36,7 @@ impl BlockOutcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionOutcome {
     /// What the operation answered; empty for a bundle.
+    #[serde(with = "resident_base::bytes")]
     pub response: Vec<u8>,
     /// Messages, events, blobs and oracle responses.
     pub effects: TransactionEffects,

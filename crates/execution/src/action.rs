@@ -30,6 +30,7 @@ pub enum Operation {
         /// The application.
         application_id: ApplicationId,
         /// The operation.
+        #[serde(with = "resident_base::bytes")]
         bytes: Vec<u8>,
     },
 }
@@ -69,8 +70,10 @@ pub enum SystemOperation {
         /// The code.
         module_id: ModuleId,
         /// What stays the same for all its life and on every chain: JSON.
+        #[serde(with = "resident_base::bytes")]
         parameters: Vec<u8>,
         /// What it starts from on this chain: JSON.
+        #[serde(with = "resident_base::bytes")]
         instantiation_argument: Vec<u8>,
         /// Applications that it needs.
         required_application_ids: Vec<ApplicationId>,
@@ -87,6 +90,7 @@ pub enum Message {
         /// The application.
         application_id: ApplicationId,
         /// The message.
+        #[serde(with = "resident_base::bytes")]
         bytes: Vec<u8>,
     },
 }

@@ -23,6 +23,9 @@ use crate::{
 /// A contract, compiled for the node's engine.
 pub(crate) type Module = ContractModule<RuntimeHandle>;
 
+/// Where a compiled contract is or will be.
+type ModulePlace = Arc<Mutex<Option<Arc<Module>>>>;
+
 /// Runs blocks. Shared by all blocks of a node; cheap to clone.
 #[derive(Clone)]
 pub struct Executor {
@@ -35,7 +38,7 @@ struct Shared {
     store: Arc<dyn KeyValueStore>,
     /// By the hash of the contract's blob. The inner lock is held while compiling, so that a module
     /// is compiled once even if many blocks want it, and blocks that want others do not wait.
-    modules: Mutex<BTreeMap<CryptoHash, Arc<Mutex<Option<Arc<Module>>>>>>,
+    modules: Mutex<BTreeMap<CryptoHash, ModulePlace>>,
 }
 
 impl Executor {

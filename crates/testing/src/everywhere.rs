@@ -39,10 +39,17 @@ impl TestChains {
         }
         let all: Result<Vec<_>, _> = results.into_iter().collect();
         let all = all?;
-        let staging = all.iter().map(|staged| staged.execution.trace.clone()).collect();
+        let staging = all
+            .iter()
+            .map(|staged| staged.execution.trace.clone())
+            .collect();
         let staged = all.into_iter().next().expect("there is an engine");
         let committed = self.check_everywhere(&staged.execution);
-        Ok(StagedEverywhere { staged, staging, committed })
+        Ok(StagedEverywhere {
+            staged,
+            staging,
+            committed,
+        })
     }
 
     /// As [`stage_everywhere`](Self::stage_everywhere), and stores the block. What was to be stored is
@@ -70,16 +77,41 @@ fn compare(
     match (first, other) {
         (Ok(first), Ok(other)) => {
             let (expected, found) = (&first.execution, &other.execution);
-            assert_eq!(found.executed, expected.executed, "staged on {engine}, {session}");
-            assert_eq!(other.rejected, first.rejected, "rejected on {engine}, {session}");
-            assert_eq!(other.dropped, first.dropped, "dropped on {engine}, {session}");
-            assert_eq!(other.executions, first.executions, "tried on {engine}, {session}");
-            assert!(found.batch == expected.batch, "{engine}, {session} would store something else");
-            assert_eq!(found.outgoing, expected.outgoing, "sent on {engine}, {session}");
-            assert_eq!(found.trace.fuel, expected.trace.fuel, "fuel on {engine}, {session}");
+            assert_eq!(
+                found.executed, expected.executed,
+                "staged on {engine}, {session}"
+            );
+            assert_eq!(
+                other.rejected, first.rejected,
+                "rejected on {engine}, {session}"
+            );
+            assert_eq!(
+                other.dropped, first.dropped,
+                "dropped on {engine}, {session}"
+            );
+            assert_eq!(
+                other.executions, first.executions,
+                "tried on {engine}, {session}"
+            );
+            assert!(
+                found.batch == expected.batch,
+                "{engine}, {session} would store something else"
+            );
+            assert_eq!(
+                found.outgoing, expected.outgoing,
+                "sent on {engine}, {session}"
+            );
+            assert_eq!(
+                found.trace.fuel, expected.trace.fuel,
+                "fuel on {engine}, {session}"
+            );
         }
         (Err(first), Err(other)) => {
-            assert_eq!(other.to_string(), first.to_string(), "refused on {engine}, {session}");
+            assert_eq!(
+                other.to_string(),
+                first.to_string(),
+                "refused on {engine}, {session}"
+            );
         }
         (first, other) => {
             let (first, other) = (outcome(first), outcome(other));

@@ -132,10 +132,14 @@ impl Live {
         let mut instance =
             self.instance.take().ok_or(Fault::Misuse("an instance is still running"))?;
         trace.restores += 1;
-        if let Err(RestoreError::MemoryGrew { .. }) = UserContract::restore(&mut instance, snapshot) {
-            trace.instantiations += 1;
-            instance = self.application.module.instance()?;
-            UserContract::restore(&mut instance, snapshot).map_err(Fault::Restore)?;
+        match UserContract::restore(&mut instance, snapshot) {
+            Ok(()) => {}
+            Err(RestoreError::MemoryGrew { .. }) => {
+                trace.instantiations += 1;
+                instance = self.application.module.instance()?;
+                UserContract::restore(&mut instance, snapshot).map_err(Fault::Restore)?;
+            }
+            Err(error) => return Err(Fault::Restore(error)),
         }
         self.instance = Some(instance);
         self.changed = false;

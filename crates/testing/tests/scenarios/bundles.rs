@@ -24,7 +24,10 @@ pub(crate) fn bundle(
         authenticated_owner: owner,
         index,
         kind: MessageKind::Simple,
-        message: Message::User { application_id, bytes },
+        message: Message::User {
+            application_id,
+            bytes,
+        },
     };
     let bundle = MessageBundle {
         height: BlockHeight(height),
@@ -33,7 +36,11 @@ pub(crate) fn bundle(
         transaction_index: 0,
         messages: (0..).zip(messages).map(post).collect(),
     };
-    Transaction::ReceiveMessages(IncomingBundle { origin, bundle, action: MessageAction::Accept })
+    Transaction::ReceiveMessages(IncomingBundle {
+        origin,
+        bundle,
+        action: MessageAction::Accept,
+    })
 }
 
 /// An operation as a step of a block.
@@ -59,14 +66,28 @@ pub(crate) fn assert_leaves_no_trace(
     let (bad, good): (Vec<_>, Vec<_>) = indexed.partition(|(index, _)| failing.contains(index));
     let good: Vec<Transaction> = good.into_iter().map(|(_, good)| good.clone()).collect();
 
-    let rejected = with.staged.rejected.iter().map(|(incoming, _)| cursor(incoming));
-    let dropped = with.staged.dropped.iter().map(|(incoming, _)| cursor(incoming));
+    let rejected = with
+        .staged
+        .rejected
+        .iter()
+        .map(|(incoming, _)| cursor(incoming));
+    let dropped = with
+        .staged
+        .dropped
+        .iter()
+        .map(|(incoming, _)| cursor(incoming));
     let mut failed: Vec<_> = rejected.chain(dropped).collect();
-    let mut expected: Vec<_> =
-        bad.iter().filter_map(|(_, bad)| bad.bundle()).map(cursor).collect();
+    let mut expected: Vec<_> = bad
+        .iter()
+        .filter_map(|(_, bad)| bad.bundle())
+        .map(cursor)
+        .collect();
     failed.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(failed, expected, "other bundles failed than those that had to");
+    assert_eq!(
+        failed, expected,
+        "other bundles failed than those that had to"
+    );
 
     let without = stage(chains, chain, &good, policy);
     assert!(without.staged.rejected.is_empty() && without.staged.dropped.is_empty());
@@ -91,10 +112,15 @@ fn surviving(staged: &StagedEverywhere) -> BlockOutcome {
     let mut outcome = executed.outcome.clone();
     let mut transactions = executed.block.transactions.iter();
     outcome.transactions.retain(|outcome| {
-        let transaction = transactions.next().expect("there is one outcome per transaction");
+        let transaction = transactions
+            .next()
+            .expect("there is one outcome per transaction");
         let is_rejected = |incoming: &IncomingBundle| incoming.action == MessageAction::Reject;
         let is_rejected = transaction.bundle().is_some_and(is_rejected);
-        assert!(!is_rejected || *outcome == Default::default(), "a rejected bundle produced something");
+        assert!(
+            !is_rejected || *outcome == Default::default(),
+            "a rejected bundle produced something"
+        );
         !is_rejected
     });
     outcome

@@ -13,6 +13,9 @@ use crate::{
 /// Enough for everything but loops.
 const TRANSACTION_FUEL: u64 = 2_000_000;
 
+/// Senders with what their bundles' messages command.
+type Steps<'a> = &'a [(u8, &'a [&'a [u8]])];
+
 struct Scene {
     chains: TestChains,
     chain: TestChain,
@@ -26,24 +29,34 @@ impl Scene {
         let chains = TestChains::new(PAIRS[0]).with_policy(policy);
         let chain = chains.open_root(1);
         let [gadget] = gadget::create(&chains, &chain);
-        Self { chains, chain, gadget }
+        Self {
+            chains,
+            chain,
+            gadget,
+        }
     }
 
     /// Bundles from two senders, whose last ones are good, and what is observed after all of them.
-    fn block(&self, steps: &[(u8, &[&[u8]])]) -> Vec<Transaction> {
+    fn block(&self, steps: Steps<'_>) -> Vec<Transaction> {
         let bundles = (1..).zip(steps);
         let bundles = bundles.map(|(height, (origin, commands))| {
             gadget::message(self.gadget, stranger(*origin), height, commands)
         });
-        bundles.chain([gadget::operation(self.gadget, b"bw")]).collect()
+        bundles
+            .chain([gadget::operation(self.gadget, b"bw")])
+            .collect()
     }
 
-    fn check(&self, steps: &[(u8, &[&[u8]])], failing: &[usize]) -> Vec<FailureReason> {
+    fn check(&self, steps: Steps<'_>, failing: &[usize]) -> Vec<FailureReason> {
         let transactions = self.block(steps);
         let policy = TestChains::auto_retry(8);
         let with =
             assert_leaves_no_trace(&self.chains, &self.chain, &transactions, failing, &policy);
-        with.staged.rejected.into_iter().map(|(_, failure)| failure.reason).collect()
+        with.staged
+            .rejected
+            .into_iter()
+            .map(|(_, failure)| failure.reason)
+            .collect()
     }
 }
 
@@ -63,11 +76,20 @@ fn whatever_a_failing_bundle_did_is_undone() {
     ];
     for (commands, reason) in failing {
         // In the middle, as the first of the block, when memory had grown before, and as the last but one.
-        let blocks: [(&[(u8, &[&[u8]])], usize); 4] = [
-            (&[(1, &[b"bw"]), (2, &[commands]), (2, &[b"bw"]), (1, &[b"g"])], 1),
+        let blocks: [(Steps<'_>, usize); 4] = [
+            (
+                &[(1, &[b"bw"]), (2, &[commands]), (2, &[b"bw"]), (1, &[b"g"])],
+                1,
+            ),
             (&[(2, &[commands]), (2, &[b"bw"]), (1, &[b"bw"])], 0),
-            (&[(1, &[b"gg"]), (2, &[commands]), (1, &[b"gw"]), (2, &[b"b"])], 1),
-            (&[(2, &[b"g"]), (1, &[b"bw"]), (2, &[commands]), (2, &[b""])], 2),
+            (
+                &[(1, &[b"gg"]), (2, &[commands]), (1, &[b"gw"]), (2, &[b"b"])],
+                1,
+            ),
+            (
+                &[(2, &[b"g"]), (1, &[b"bw"]), (2, &[commands]), (2, &[b""])],
+                2,
+            ),
         ];
         for (steps, failing) in blocks {
             let reasons = scene.check(steps, &[failing]);
@@ -80,16 +102,22 @@ fn whatever_a_failing_bundle_did_is_undone() {
 #[test]
 fn what_the_rest_observes_is_what_it_would_have_been() {
     let scene = Scene::new();
-    let observe = |steps: &[(u8, &[&[u8]])]| {
+    let observe = |steps: Steps<'_>| {
         let transactions = scene.block(steps);
         let policy = TestChains::auto_retry(8);
-        let staged = scene.chains.stage_everywhere(&scene.chain, &transactions, &policy).unwrap();
+        let staged = scene
+            .chains
+            .stage_everywhere(&scene.chain, &transactions, &policy)
+            .unwrap();
         let outcome = &staged.staged.execution.executed.outcome;
         Observed::from_bytes(&outcome.transactions.last().unwrap().response)
     };
     let plain = observe(&[(1, &[b"bg"]), (1, &[b"b"])]);
     assert_eq!((plain.pages, plain.in_memory, plain.in_global), (3, 3, 3));
-    assert_eq!(plain.stack_pointer, 1024, "outside of a command the stack is empty");
+    assert_eq!(
+        plain.stack_pointer, 1024,
+        "outside of a command the stack is empty"
+    );
     let failed = observe(&[(1, &[b"bg"]), (2, &[b"bgggwx"]), (1, &[b"b"])]);
     assert_eq!(failed, plain);
     // The comparison can fail: a good bundle in the same place is seen.
@@ -102,11 +130,25 @@ fn what_the_rest_observes_is_what_it_would_have_been() {
 fn failures_in_a_row_and_in_the_second_message_are_undone() {
     let scene = Scene::new();
     let reasons = scene.check(
-        &[(1, &[b"bw"]), (2, &[b"bgx"]), (2, &[b"ggp"]), (1, &[b"bgw"]), (2, &[b"w"])],
+        &[
+            (1, &[b"bw"]),
+            (2, &[b"bgx"]),
+            (2, &[b"ggp"]),
+            (1, &[b"bgw"]),
+            (2, &[b"w"]),
+        ],
         &[1, 2],
     );
     assert_eq!(reasons.len(), 2);
-    scene.check(&[(1, &[b"b"]), (2, &[b"bgw", b"b", b"x"]), (1, &[b"w"]), (2, &[b"b"])], &[1]);
+    scene.check(
+        &[
+            (1, &[b"b"]),
+            (2, &[b"bgw", b"b", b"x"]),
+            (1, &[b"w"]),
+            (2, &[b"b"]),
+        ],
+        &[1],
+    );
     // The first two of the block, so that the application is loaded three times.
     scene.check(&[(2, &[b"wx"]), (2, &[b"gx"]), (2, &[b"w"])], &[0, 1]);
 }
@@ -125,9 +167,16 @@ fn out_of_fuel_later_is_dropped_without_a_trace() {
     let scene = Scene::new();
     for commands in [&b"bgwl"[..], b"bm"] {
         // The later bundle of the sender has to wait, too.
-        let steps: [(u8, &[&[u8]]); 4] =
-            [(1, &[b"bw"]), (2, &[commands]), (2, &[b"bw"]), (1, &[b"bw"])];
-        assert!(scene.check(&steps, &[1, 2]).is_empty(), "dropped, not rejected");
+        let steps: [(u8, &[&[u8]]); 4] = [
+            (1, &[b"bw"]),
+            (2, &[commands]),
+            (2, &[b"bw"]),
+            (1, &[b"bw"]),
+        ];
+        assert!(
+            scene.check(&steps, &[1, 2]).is_empty(),
+            "dropped, not rejected"
+        );
     }
 }
 
@@ -166,11 +215,16 @@ fn whoever_refuses_the_block_loses_its_latest_bundle() {
     // Restarted twice: the last bundle of the gadget is not to blame, but nobody can know.
     let transactions = scene.block(&steps)[..3].to_vec();
     let policy = TestChains::auto_retry(8);
-    let staged = scene.chains.stage_everywhere(&scene.chain, &transactions, &policy).unwrap();
+    let staged = scene
+        .chains
+        .stage_everywhere(&scene.chain, &transactions, &policy)
+        .unwrap();
     assert_eq!(staged.staged.execution.executed.block.transactions.len(), 1);
     assert_eq!(staged.staged.dropped.len(), 2);
-    let without =
-        scene.chains.stage_everywhere(&scene.chain, &transactions[..1], &policy).unwrap();
+    let without = scene
+        .chains
+        .stage_everywhere(&scene.chain, &transactions[..1], &policy)
+        .unwrap();
     assert_eq!(
         staged.staged.execution.executed.outcome,
         without.staged.execution.executed.outcome

@@ -25,7 +25,9 @@ fn market() -> Market {
 /// The asks, then these bundles, then the bids, and a last good bundle of each stranger.
 fn around(market: &Market, bad: &[Transaction]) -> (Vec<Transaction>, Vec<usize>) {
     let is_ask = |transaction: &&Transaction| {
-        transaction.bundle().is_some_and(|incoming| incoming.origin == market.traders[1].id)
+        transaction
+            .bundle()
+            .is_some_and(|incoming| incoming.origin == market.traders[1].id)
     };
     let inbox = market.inbox();
     let (asks, bids): (Vec<_>, Vec<_>) = inbox.iter().partition(is_ask);
@@ -43,9 +45,18 @@ fn around(market: &Market, bad: &[Transaction]) -> (Vec<Transaction>, Vec<usize>
 fn check(market: &Market, bad: &[Transaction]) -> Vec<Failure> {
     let (transactions, failing) = around(market, bad);
     let policy = TestChains::auto_retry(8);
-    let with =
-        assert_leaves_no_trace(&market.chains, market.host(), &transactions, &failing, &policy);
-    with.staged.rejected.into_iter().map(|(_, failure)| failure).collect()
+    let with = assert_leaves_no_trace(
+        &market.chains,
+        market.host(),
+        &transactions,
+        &failing,
+        &policy,
+    );
+    with.staged
+        .rejected
+        .into_iter()
+        .map(|(_, failure)| failure)
+        .collect()
 }
 
 #[test]
@@ -54,8 +65,15 @@ fn a_panic_in_the_middle_of_a_nested_call() {
     // The bid meets all asks, so the book is changed already when the engine cannot pay the sellers.
     let unfunded = market.unfunded(&market.insert(0, Bid, 30, 9));
     let failures = check(&market, &[bundle(&market, 7, 1, 0, vec![unfunded])]);
-    assert_eq!(failures[0].application_id, Some(market.tokens[QUOTE].forget_abi()));
-    assert!(failures[0].to_string().contains("insufficient balance"), "{}", failures[0]);
+    assert_eq!(
+        failures[0].application_id,
+        Some(market.tokens[QUOTE].forget_abi())
+    );
+    assert!(
+        failures[0].to_string().contains("insufficient balance"),
+        "{}",
+        failures[0]
+    );
 }
 
 #[test]
@@ -63,10 +81,16 @@ fn a_failure_after_some_of_the_nested_calls_passed() {
     let market = market();
     // Enough to pay the first seller, but not the second: the first call is to be undone, too.
     let engine = resident_base::AccountOwner::from(market.engine.forget_abi());
-    let messages =
-        vec![market.credit(QUOTE, engine, 55), market.unfunded(&market.insert(0, Bid, 30, 9))];
+    let messages = vec![
+        market.credit(QUOTE, engine, 55),
+        market.unfunded(&market.insert(0, Bid, 30, 9)),
+    ];
     let failures = check(&market, &[bundle(&market, 7, 1, 0, messages)]);
-    assert!(failures[0].to_string().contains("insufficient balance"), "{}", failures[0]);
+    assert!(
+        failures[0].to_string().contains("insufficient balance"),
+        "{}",
+        failures[0]
+    );
 }
 
 #[test]
@@ -79,10 +103,25 @@ fn broken_rules_alone_and_in_a_row() {
         bundle(&market, 7, 1, 0, vec![cancel(99)]),
         bundle(&market, 8, 1, 0, vec![cancel(0)]),
         bundle(&market, 7, 2, 0, vec![unsigned]),
-        bundle(&market, 7, 3, 0, vec![market.credit(BASE, owner, 10), cancel(1)]),
-        bundle(&market, 8, 2, 0, vec![market.credit(BASE, owner, u128::MAX)]),
+        bundle(
+            &market,
+            7,
+            3,
+            0,
+            vec![market.credit(BASE, owner, 10), cancel(1)],
+        ),
+        bundle(
+            &market,
+            8,
+            2,
+            0,
+            vec![market.credit(BASE, owner, u128::MAX)],
+        ),
     ];
-    let reasons: Vec<_> = check(&market, &bad).iter().map(ToString::to_string).collect();
+    let reasons: Vec<_> = check(&market, &bad)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let expected = [
         "there is no open order 99",
         "order 0 has another owner",
@@ -96,26 +135,25 @@ fn broken_rules_alone_and_in_a_row() {
 }
 
 #[test]
-fn a_bundle_that_loads_an_application_first_and_fails() {
+fn a_bundle_that_loads_applications_first_and_fails() {
     let market = market();
-    let unfunded = market.unfunded(&market.insert(0, Bid, 30, 9));
-    let bad = bundle(&market, 7, 1, 0, vec![unfunded]);
-    let (mut transactions, _) = around(&market, &[]);
     // Nothing can be bought yet, so the order rests without funds; it fails as the engine is told to
     // pay them back.
-    let cancel = market.unfunded(&Order::Cancel { owner: market.owner(0), order_id: 0 });
-    let Transaction::ReceiveMessages(mut incoming) = bad else { panic!("it is a bundle") };
-    let mut cancel_bundle = match bundle(&market, 7, 1, 0, vec![cancel]) {
-        Transaction::ReceiveMessages(incoming) => incoming,
-        Transaction::ExecuteOperation(_) => panic!("it is a bundle"),
-    };
-    incoming.bundle.messages.append(&mut cancel_bundle.bundle.messages);
-    transactions.insert(0, Transaction::ReceiveMessages(incoming));
+    let cancel = market.unfunded(&Order::Cancel {
+        owner: market.owner(0),
+        order_id: 0,
+    });
+    let messages = vec![market.unfunded(&market.insert(0, Bid, 30, 9)), cancel];
+    let (mut transactions, _) = around(&market, &[]);
+    transactions.insert(0, bundle(&market, 7, 1, 0, messages));
     let policy = TestChains::auto_retry(8);
-    let with =
-        assert_leaves_no_trace(&market.chains, market.host(), &transactions, &[0], &policy);
+    let with = assert_leaves_no_trace(&market.chains, market.host(), &transactions, &[0], &policy);
     let failure = &with.staged.rejected[0].1;
-    assert_eq!(failure.application_id, Some(market.tokens[QUOTE].forget_abi()));
-    // Engine and token were loaded by the failing bundle, and once more for the others.
-    assert_eq!((with.staging[0].loads, with.staging[0].stores), (5, 3));
+    assert_eq!(
+        failure.application_id,
+        Some(market.tokens[QUOTE].forget_abi())
+    );
+    // Engine and token came alive for the failing bundle, and once more for the others.
+    let trace = &with.staging[0];
+    assert_eq!((trace.loads, trace.stores, trace.instantiations), (3, 3, 5));
 }

@@ -59,7 +59,10 @@ pub(crate) fn message(
     height: u64,
     commands: &[&[u8]],
 ) -> Transaction {
-    let messages = commands.iter().map(|commands| (gadget, commands.to_vec())).collect();
+    let messages = commands
+        .iter()
+        .map(|commands| (gadget, commands.to_vec()))
+        .collect();
     bundles::bundle(origin, height, None, messages)
 }
 
@@ -70,7 +73,12 @@ pub(crate) fn operation(gadget: ApplicationId, commands: &[u8]) -> Transaction {
 
 /// Commands that call another gadget with commands.
 pub(crate) fn call(callee: ApplicationId, commands: &[u8]) -> Vec<u8> {
-    [b"c", callee.application_description_hash.as_bytes().as_slice(), commands].concat()
+    [
+        b"c",
+        callee.application_description_hash.as_bytes().as_slice(),
+        commands,
+    ]
+    .concat()
 }
 
 /// Publishes the contract, and creates as many applications of it.

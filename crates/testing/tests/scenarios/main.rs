@@ -3,9 +3,12 @@
 //! committed.
 
 mod accounting;
+mod bad_blocks;
 mod bad_input;
+mod bad_stores;
 mod bundles;
 mod failing;
+mod failing_at_random;
 mod failing_orders;
 mod gadget;
 mod limits;
@@ -15,4 +18,5 @@ mod order_book;
 mod parallel;
 mod random;
 mod reentrance;
+mod scene;
 mod stores;

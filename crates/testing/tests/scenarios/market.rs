@@ -1,6 +1,8 @@
 //! An order book on one chain, and traders who have funds on their own chains.
 
-use matching_engine::{MatchingEngineAbi, Message, Operation, Order, OrderNature, Parameters, Price};
+use matching_engine::{
+    MatchingEngineAbi, Message, Operation, Order, OrderNature, Parameters, Price,
+};
 use resident_base::{AccountOwner, Amount, ApplicationId};
 use resident_chain::{StagingPolicy, Transaction};
 use resident_sdk::abis::fungible::FungibleTokenAbi;
@@ -28,14 +30,28 @@ impl Market {
 
     pub(crate) fn open_on(chains: TestChains, price_decimals: u16) -> Self {
         let host = chains.open_root(1);
-        let traders = [host, chains.open_child(&host, 2), chains.open_child(&host, 3)];
+        let traders = [
+            host,
+            chains.open_child(&host, 2),
+            chains.open_child(&host, 3),
+        ];
         let supply = [(host.owner, Amount::from_attos(FUNDS * TRADERS as u128))];
         let tokens = ["BASE", "QUOTE"].map(|symbol| chains.create_fungible(&host, symbol, supply));
         let module = chains.publish(&host, "matching-engine");
         let required = tokens.map(ApplicationId::forget_abi).to_vec();
-        let parameters = Parameters { tokens, price_decimals };
-        let engine = chains.create(&host, module, &parameters, &(), required).with_abi();
-        let market = Self { chains, traders, tokens, engine };
+        let parameters = Parameters {
+            tokens,
+            price_decimals,
+        };
+        let engine = chains
+            .create(&host, module, &parameters, &(), required)
+            .with_abi();
+        let market = Self {
+            chains,
+            traders,
+            tokens,
+            engine,
+        };
         market.fund();
         market
     }
@@ -43,7 +59,7 @@ impl Market {
     fn fund(&self) {
         let transfers = self.tokens.iter().flat_map(|token| {
             let funds = Amount::from_attos(FUNDS);
-            let to = |trader| TestChains::transfer(self.host(), *token, funds, trader);
+            let to = move |trader| TestChains::transfer(self.host(), *token, funds, trader);
             self.traders[1..].iter().map(to)
         });
         self.chains.run(self.host(), transfers.collect());
@@ -61,7 +77,9 @@ impl Market {
         for trader in &self.traders[1..] {
             let bundles = self.chains.inbox_transactions(trader);
             let policy = StagingPolicy::Abort;
-            self.chains.add_everywhere(trader, &bundles, &policy).expect("credits do not fail");
+            self.chains
+                .add_everywhere(trader, &bundles, &policy)
+                .expect("credits do not fail");
         }
     }
 
@@ -80,13 +98,25 @@ impl Market {
     /// An order as a message, which arrives without any funds.
     pub(crate) fn unfunded(&self, order: &Order) -> (ApplicationId, Vec<u8>) {
         let message = Message::ExecuteOrder { order: *order };
-        (self.engine.forget_abi(), bcs::to_bytes(&message).expect("a message can be encoded"))
+        (
+            self.engine.forget_abi(),
+            bcs::to_bytes(&message).expect("a message can be encoded"),
+        )
     }
 
     /// Tokens out of nowhere, as a message.
-    pub(crate) fn credit(&self, token: usize, target: AccountOwner, attos: u128) -> (ApplicationId, Vec<u8>) {
+    pub(crate) fn credit(
+        &self,
+        token: usize,
+        target: AccountOwner,
+        attos: u128,
+    ) -> (ApplicationId, Vec<u8>) {
         let amount = Amount::from_attos(attos);
-        let message = fungible::Message::Credit { target, amount, source: target };
+        let message = fungible::Message::Credit {
+            target,
+            amount,
+            source: target,
+        };
         let bytes = bcs::to_bytes(&message).expect("a message can be encoded");
         (self.tokens[token].forget_abi(), bytes)
     }
@@ -99,22 +129,37 @@ impl Market {
     /// What a trader has on the own chain.
     pub(crate) fn balance(&self, token: usize, trader: usize) -> u128 {
         let chain = &self.traders[trader];
-        self.chains.token_balance(chain, self.tokens[token], chain.owner).to_attos()
+        self.chains
+            .token_balance(chain, self.tokens[token], chain.owner)
+            .to_attos()
     }
 
     /// What the book holds.
     pub(crate) fn held(&self, token: usize) -> u128 {
         let vault = AccountOwner::from(self.engine.forget_abi());
-        self.chains.token_balance(self.host(), self.tokens[token], vault).to_attos()
+        self.chains
+            .token_balance(self.host(), self.tokens[token], vault)
+            .to_attos()
     }
 
     pub(crate) fn owner(&self, trader: usize) -> AccountOwner {
         self.traders[trader].owner
     }
 
-    pub(crate) fn insert(&self, trader: usize, nature: OrderNature, quantity: u128, price: u64) -> Order {
+    pub(crate) fn insert(
+        &self,
+        trader: usize,
+        nature: OrderNature,
+        quantity: u128,
+        price: u64,
+    ) -> Order {
         let (owner, quantity) = (self.owner(trader), Amount::from_attos(quantity));
-        Order::Insert { owner, nature, quantity, price: Price { price } }
+        Order::Insert {
+            owner,
+            nature,
+            quantity,
+            price: Price { price },
+        }
     }
 }
 
@@ -126,5 +171,10 @@ pub(crate) fn bundle(
     trader: usize,
     messages: Vec<(ApplicationId, Vec<u8>)>,
 ) -> Transaction {
-    bundles::bundle(bundles::stranger(origin), height, Some(market.owner(trader)), messages)
+    bundles::bundle(
+        bundles::stranger(origin),
+        height,
+        Some(market.owner(trader)),
+        messages,
+    )
 }

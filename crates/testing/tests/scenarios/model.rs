@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use matching_engine::{
-    OrderNature::{self, Ask, Bid},
-};
+use matching_engine::OrderNature::{self, Ask, Bid};
 
 use crate::market::{FUNDS, TRADERS};
 
@@ -73,7 +71,13 @@ impl Model {
     }
 
     /// Takes an order's funds; says whether they are there.
-    pub(crate) fn lock(&mut self, trader: usize, nature: OrderNature, quantity: u128, price: u64) -> bool {
+    pub(crate) fn lock(
+        &mut self,
+        trader: usize,
+        nature: OrderNature,
+        quantity: u128,
+        price: u64,
+    ) -> bool {
         let (token, amount) = self.locks(nature, quantity, price);
         let funds = &mut self.balances[token][trader];
         let enough = *funds >= amount;
@@ -83,16 +87,35 @@ impl Model {
 
     /// What all open orders have locked.
     pub(crate) fn held(&self, token: usize) -> u128 {
-        let locked = self.open.values().map(|o| self.locks(o.nature, o.quantity, o.price));
-        locked.filter(|(locked, _)| *locked == token).map(|(_, amount)| amount).sum()
+        let locked = self
+            .open
+            .values()
+            .map(|o| self.locks(o.nature, o.quantity, o.price));
+        locked
+            .filter(|(locked, _)| *locked == token)
+            .map(|(_, amount)| amount)
+            .sum()
     }
 
     /// An order whose funds are locked.
-    pub(crate) fn insert(&mut self, trader: usize, nature: OrderNature, quantity: u128, price: u64) {
-        let mut order = Resting { trader, nature, price, quantity };
+    pub(crate) fn insert(
+        &mut self,
+        trader: usize,
+        nature: OrderNature,
+        quantity: u128,
+        price: u64,
+    ) {
+        let mut order = Resting {
+            trader,
+            nature,
+            price,
+            quantity,
+        };
         let mut steps = MAX_STEPS;
         while order.quantity > 0 && steps > 0 {
-            let Some((id, level)) = self.best_against(&order) else { break };
+            let Some((id, level)) = self.best_against(&order) else {
+                break;
+            };
             steps -= 1;
             if self.open.contains_key(&id) {
                 self.trade(&mut order, id);
@@ -106,14 +129,22 @@ impl Model {
             self.balances[token][trader] += amount;
         } else if order.quantity > 0 {
             self.open.insert(self.next_id, order);
-            self.levels[nature as usize].entry(price).or_default().push_back(self.next_id);
+            self.levels[nature as usize]
+                .entry(price)
+                .or_default()
+                .push_back(self.next_id);
         }
         self.next_id += 1;
     }
 
     /// Says whether there was such an order of this trader.
     pub(crate) fn cancel(&mut self, trader: usize, id: u64) -> bool {
-        let Some(order) = self.open.get(&id).copied().filter(|order| order.trader == trader) else {
+        let Some(order) = self
+            .open
+            .get(&id)
+            .copied()
+            .filter(|order| order.trader == trader)
+        else {
             self.counts.refused += 1;
             return false;
         };

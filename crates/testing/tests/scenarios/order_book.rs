@@ -29,8 +29,14 @@ fn the_book_does_what_the_model_does() {
             run.round();
         }
         let counts = run.model.counts;
-        assert!(counts.trades > 20 && counts.partial > 5 && counts.cancelled > 0, "{counts:?}");
-        assert!(counts.modified > 0 && counts.refused > 5 && counts.refunds > 5, "{counts:?}");
+        assert!(
+            counts.trades > 20 && counts.partial > 5 && counts.cancelled > 0,
+            "{counts:?}"
+        );
+        assert!(
+            counts.modified > 0 && counts.refused > 5 && counts.refunds > 5,
+            "{counts:?}"
+        );
         run.cancel_everything();
     }
 }
@@ -44,7 +50,11 @@ struct Run {
 impl Run {
     fn new(seed: u64, price_decimals: u16) -> Self {
         let market = Market::open(price_decimals);
-        Self { market, model: Model::new(price_decimals), random: Random::new(seed) }
+        Self {
+            market,
+            model: Model::new(price_decimals),
+            random: Random::new(seed),
+        }
     }
 
     /// The remote traders place orders, the book's chain takes them in any order and adds its own.
@@ -60,12 +70,18 @@ impl Run {
             .unwrap_or_else(|error| panic!("the book's block failed: {error}"))
             .staged;
         assert!(staged.dropped.is_empty(), "{:?}", staged.dropped);
-        let rejected: Vec<IncomingBundle> =
-            staged.rejected.into_iter().map(|(incoming, _)| incoming).collect();
+        let rejected: Vec<IncomingBundle> = staged
+            .rejected
+            .into_iter()
+            .map(|(incoming, _)| incoming)
+            .collect();
         let position = |incoming: &IncomingBundle| (incoming.origin, incoming.bundle.cursor());
         let rejected: Vec<_> = rejected.iter().map(position).collect();
         let refused: Vec<_> = refused.iter().map(position).collect();
-        assert_eq!(rejected, refused, "the book and the model refuse different orders");
+        assert_eq!(
+            rejected, refused,
+            "the book and the model refuse different orders"
+        );
         self.market.settle();
         self.compare();
     }
@@ -86,7 +102,15 @@ impl Run {
 
     /// Takes an insertion's funds in the model; false if the order would fail where it is placed.
     fn lock(&mut self, trader: usize, order: &Order) -> bool {
-        let Order::Insert { nature, quantity, price, .. } = *order else { return true };
+        let Order::Insert {
+            nature,
+            quantity,
+            price,
+            ..
+        } = *order
+        else {
+            return true;
+        };
         let quantity = quantity.to_attos();
         self.model.worth(quantity, price.price) > 0
             && self.model.lock(trader, nature, quantity, price.price)
@@ -99,7 +123,9 @@ impl Run {
         let mut queues: Vec<VecDeque<(Transaction, Order)>> = Vec::new();
         for (trader, orders) in (1..).zip(remote) {
             let origin = self.market.traders[trader].id;
-            let own = inbox.iter().filter(|transaction| sent_by(transaction, origin));
+            let own = inbox
+                .iter()
+                .filter(|transaction| sent_by(transaction, origin));
             let own: VecDeque<_> = own.cloned().zip(orders.iter().copied()).collect();
             assert_eq!(own.len(), orders.len(), "one bundle per order");
             queues.push(own);
@@ -130,14 +156,22 @@ impl Run {
 
     fn apply(&mut self, trader: usize, order: &Order) -> bool {
         match *order {
-            Order::Insert { nature, quantity, price, .. } => {
-                self.model.insert(trader, nature, quantity.to_attos(), price.price);
+            Order::Insert {
+                nature,
+                quantity,
+                price,
+                ..
+            } => {
+                self.model
+                    .insert(trader, nature, quantity.to_attos(), price.price);
                 true
             }
             Order::Cancel { order_id, .. } => self.model.cancel(trader, order_id),
-            Order::Modify { order_id, new_quantity, .. } => {
-                self.model.modify(trader, order_id, new_quantity.to_attos())
-            }
+            Order::Modify {
+                order_id,
+                new_quantity,
+                ..
+            } => self.model.modify(trader, order_id, new_quantity.to_attos()),
         }
     }
 
@@ -153,7 +187,11 @@ impl Run {
             return Order::Cancel { owner, order_id };
         }
         let new_quantity = Amount::from_attos(self.random.below(40).into());
-        Order::Modify { owner, order_id, new_quantity }
+        Order::Modify {
+            owner,
+            order_id,
+            new_quantity,
+        }
     }
 
     fn random_insert(&mut self, trader: usize, nature: OrderNature) -> Order {
@@ -163,7 +201,11 @@ impl Run {
     }
 
     fn random_id(&mut self, trader: usize, may_be_bad: bool) -> u64 {
-        let own = self.model.open.iter().filter(|(_, order)| order.trader == trader);
+        let own = self
+            .model
+            .open
+            .iter()
+            .filter(|(_, order)| order.trader == trader);
         let own: Vec<u64> = own.map(|(id, _)| *id).collect();
         if own.is_empty() || (may_be_bad && self.random.percent(40)) {
             return self.random.below(self.model.next_id() + 3);
@@ -175,25 +217,45 @@ impl Run {
     fn compare(&self) {
         for token in [BASE, QUOTE] {
             let mut sum = self.market.held(token);
-            assert_eq!(sum, self.model.held(token), "held by the book of token {token}");
+            assert_eq!(
+                sum,
+                self.model.held(token),
+                "held by the book of token {token}"
+            );
             for trader in 0..TRADERS {
                 let balance = self.market.balance(token, trader);
-                assert_eq!(balance, self.model.balances[token][trader], "trader {trader}, token {token}");
+                assert_eq!(
+                    balance, self.model.balances[token][trader],
+                    "trader {trader}, token {token}"
+                );
                 sum += balance;
             }
-            assert_eq!(sum, FUNDS * TRADERS as u128, "tokens came into being, or were lost");
+            assert_eq!(
+                sum,
+                FUNDS * TRADERS as u128,
+                "tokens came into being, or were lost"
+            );
         }
     }
 
     /// Every order that the model has open is there, and returns all that it has locked.
     fn cancel_everything(&mut self) {
-        let open: Vec<_> = self.model.open.iter().map(|(id, order)| (*id, order.trader)).collect();
+        let open: Vec<_> = self
+            .model
+            .open
+            .iter()
+            .map(|(id, order)| (*id, order.trader))
+            .collect();
         assert!(!open.is_empty());
         for trader in 0..TRADERS {
             let owner = self.market.owner(trader);
             let own = open.iter().filter(|(_, other)| *other == trader);
-            let orders: Vec<_> =
-                own.map(|(order_id, _)| Order::Cancel { owner, order_id: *order_id }).collect();
+            let orders: Vec<_> = own
+                .map(|(order_id, _)| Order::Cancel {
+                    owner,
+                    order_id: *order_id,
+                })
+                .collect();
             if !orders.is_empty() {
                 self.market.place(trader, &orders);
             }
@@ -202,7 +264,10 @@ impl Run {
         let host = *self.market.host();
         let inbox = self.market.inbox();
         let policy = resident_chain::StagingPolicy::Abort;
-        self.market.chains.add_everywhere(&host, &inbox, &policy).expect("all of them are open");
+        self.market
+            .chains
+            .add_everywhere(&host, &inbox, &policy)
+            .expect("all of them are open");
         self.market.settle();
         self.compare();
         assert_eq!((self.market.held(BASE), self.market.held(QUOTE)), (0, 0));
@@ -210,7 +275,9 @@ impl Run {
 }
 
 fn sent_by(transaction: &Transaction, origin: resident_base::ChainId) -> bool {
-    transaction.bundle().is_some_and(|incoming| incoming.origin == origin)
+    transaction
+        .bundle()
+        .is_some_and(|incoming| incoming.origin == origin)
 }
 
 #[test]
@@ -237,12 +304,19 @@ fn an_order_goes_through_a_bounded_number_of_others() {
     market.place(1, &[market.insert(1, Bid, 1_000, 3)]);
     let policy = TestChains::auto_retry(0);
     let inbox = market.inbox();
-    let staged = market.chains.add_everywhere(market.host(), &inbox, &policy).unwrap();
+    let staged = market
+        .chains
+        .add_everywhere(market.host(), &inbox, &policy)
+        .unwrap();
     assert!(staged.staged.rejected.is_empty());
     market.settle();
     assert_eq!(model.open.len(), 5);
     assert_eq!(market.held(BASE), 5);
-    assert_eq!(market.held(QUOTE), 0, "what is left of the order returns to its owner");
+    assert_eq!(
+        market.held(QUOTE),
+        0,
+        "what is left of the order returns to its owner"
+    );
     for (token, trader) in [(BASE, 0), (BASE, 1), (QUOTE, 0), (QUOTE, 1)] {
         assert_eq!(market.balance(token, trader), model.balances[token][trader]);
     }

@@ -17,13 +17,25 @@ fn an_application_cannot_be_called_while_it_runs() {
     let itself = gadget::call(first, b"bw");
     let through_one = gadget::call(second, &itself);
     let through_two = gadget::call(third, &through_one);
-    for (commands, by) in [(&itself, first), (&through_one, second), (&through_two, second)] {
+    for (commands, by) in [
+        (&itself, first),
+        (&through_one, second),
+        (&through_two, second),
+    ] {
         let operation = [gadget::operation(first, commands)];
-        let error = chains.stage_everywhere(&chain, &operation, &StagingPolicy::Abort).err();
+        let error = chains
+            .stage_everywhere(&chain, &operation, &StagingPolicy::Abort)
+            .err();
         let error = error.expect("the call is refused").to_string();
         let id = first;
-        assert!(error.contains(&format!("application {id} is already on the call stack")), "{error}");
-        assert!(error.contains(&format!("application {by}: call refused")), "{error}");
+        assert!(
+            error.contains(&format!("application {id} is already on the call stack")),
+            "{error}"
+        );
+        assert!(
+            error.contains(&format!("application {by}: call refused")),
+            "{error}"
+        );
 
         let transactions = [
             gadget::message(first, stranger(1), 1, &[b"b"]),
@@ -49,7 +61,9 @@ fn calls_one_after_the_other_and_both_ways_are_fine() {
         gadget::operation(first, &gadget::call(second, b"b")),
         gadget::operation(second, b""),
     ];
-    let staged = chains.stage_everywhere(&chain, &block, &StagingPolicy::Abort).unwrap();
+    let staged = chains
+        .stage_everywhere(&chain, &block, &StagingPolicy::Abort)
+        .unwrap();
     let outcome = &staged.staged.execution.executed.outcome;
     let last = gadget::Observed::from_bytes(&outcome.transactions[3].response);
     assert_eq!((last.in_memory, last.in_global), (2, 2));

@@ -20,9 +20,6 @@ use crate::{
     CommandResult, EngineChoice, SessionChoice, contracts::Contracts, measure::measure_block, pairs,
 };
 
-/// How often each block is built; the fastest counts, since noise only ever adds.
-const ATTEMPTS: u32 = 5;
-
 /// Measures single operations and how blocks scale.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BenchOptions {
@@ -41,6 +38,9 @@ pub(crate) struct BenchOptions {
     /// How instances are kept within a block.
     #[arg(long, value_enum, default_value_t = SessionChoice::All)]
     session: SessionChoice,
+    /// How often each block is built; the medians count.
+    #[arg(long, value_name = "R", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repetitions: u32,
     /// Print one JSON object instead of the table.
     #[arg(long)]
     json: bool,
@@ -64,6 +64,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) engine: EngineKind,
     pub(crate) session: SessionKind,
     pub(crate) quick: bool,
+    pub(crate) repetitions: u32,
     pub(crate) contracts: &'a Contracts,
 }
 
@@ -109,6 +110,7 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
                 engine,
                 session,
                 quick: options.quick,
+                repetitions: options.repetitions,
                 contracts: &contracts,
             };
             let measured = block_on(section.measure(&setting))?;
@@ -134,7 +136,8 @@ impl Section {
     }
 }
 
-/// Builds the block several times and keeps the fastest. The first attempt warms up and never counts.
+/// Builds the block several times and keeps the one with the median of processor time. The first
+/// attempt warms up and never counts.
 pub(crate) async fn measure_row(
     node: &LocalNode,
     setting: &Setting<'_>,
@@ -142,11 +145,11 @@ pub(crate) async fn measure_row(
     draft: &BlockDraft,
 ) -> CommandResult<Row> {
     measure_block(node, draft.clone()).await?;
-    let mut best: Option<Row> = None;
-    for _ in 0..ATTEMPTS {
+    let mut rows = Vec::new();
+    for _ in 0..setting.repetitions {
         let measured = measure_block(node, draft.clone()).await?;
         let units = draft.transactions.len();
-        let row = Row {
+        rows.push(Row {
             name: format!(
                 "{name}/engine={}/session={}",
                 setting.engine, setting.session
@@ -158,13 +161,10 @@ pub(crate) async fn measure_row(
             unit_us: measured.staging.cpu_ms * 1e3 / units.max(1) as f64,
             fuel: measured.staged.execution.trace.fuel,
             peak_memory_kb: peak_memory_kb(),
-        };
-        let is_better = best
-            .as_ref()
-            .is_none_or(|best| row.staged_cpu_ms < best.staged_cpu_ms);
-        best = if is_better { Some(row) } else { best };
+        });
     }
-    best.ok_or_else(|| "nothing was measured".into())
+    rows.sort_by(|one, other| one.staged_cpu_ms.total_cmp(&other.staged_cpu_ms));
+    Ok(rows.swap_remove(rows.len() / 2))
 }
 
 fn list() {
