@@ -28,14 +28,22 @@ fn main() {
         next.to_le_bytes()
     };
     compare(vec![
-        Subject::new("state read/known=yes", || known.read(namespace, &key()).is_ok()),
-        Subject::timed("state read/known=no/store=memory", || read_once(&memory, namespace)),
-        Subject::timed("state read/known=no/store=redb", || read_once(&disk, namespace)),
+        Subject::new("state read/known=yes", || {
+            known.read(namespace, &key()).is_ok()
+        }),
+        Subject::timed("state read/known=no/store=memory", || {
+            read_once(&memory, namespace)
+        }),
+        Subject::timed("state read/known=no/store=redb", || {
+            read_once(&disk, namespace)
+        }),
     ]);
 
     let finish = |changes: u32| {
         let memory = memory.clone();
-        Subject::timed(format!("finish/changes={changes}"), move || finish(&memory, namespace, changes))
+        Subject::timed(format!("finish/changes={changes}"), move || {
+            finish(&memory, namespace, changes)
+        })
     };
     compare(vec![finish(10), finish(100), finish(1_000)]);
 }
@@ -47,7 +55,9 @@ fn open(store: &Arc<dyn KeyValueStore>) -> Journal {
 fn fill(store: &Arc<dyn KeyValueStore>, namespace: Namespace) {
     let mut journal = open(store);
     for key in 0..KEYS {
-        journal.put(namespace, &key.to_le_bytes(), vec![1; 32]).expect("the store works");
+        journal
+            .put(namespace, &key.to_le_bytes(), vec![1; 32])
+            .expect("the store works");
     }
     let finished = journal.finish().expect("the store works");
     write(store, finished.batch);
@@ -73,7 +83,9 @@ fn finish(store: &Arc<dyn KeyValueStore>, namespace: Namespace, changes: u32) ->
     for key in 0..changes {
         let key = key.to_le_bytes();
         journal.read(namespace, &key).expect("the store works");
-        journal.put(namespace, &key, vec![2; 32]).expect("the store works");
+        journal
+            .put(namespace, &key, vec![2; 32])
+            .expect("the store works");
     }
     let started = Instant::now();
     std::hint::black_box(journal.finish().is_ok());

@@ -11,7 +11,11 @@ fn main() {
     for name in ["counter", "fungible", "matching-engine"] {
         let code = contract(name);
         let prepared = prepare_contract::<BenchHost>(&code).expect("the example is accepted");
-        println!("{name}: {} bytes published, {} prepared", code.len(), prepared.bytes.len());
+        println!(
+            "{name}: {} bytes published, {} prepared",
+            code.len(),
+            prepared.bytes.len()
+        );
         let prepared = Arc::new(prepared);
         compare(vec![
             Subject::new(format!("prepare/module={name}"), || {

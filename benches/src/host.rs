@@ -16,7 +16,10 @@ pub struct BenchHost {
 impl Default for BenchHost {
     fn default() -> Self {
         BenchHost {
-            meters: Meters { fuel: i64::MAX, stack: STACK_UNITS },
+            meters: Meters {
+                fuel: i64::MAX,
+                stack: STACK_UNITS,
+            },
             values: BTreeMap::new(),
         }
     }
@@ -32,7 +35,12 @@ impl Host for BenchHost {
     }
 }
 
-const HASH: wire::Hash = wire::Hash { part1: 1, part2: 2, part3: 3, part4: 4 };
+const HASH: wire::Hash = wire::Hash {
+    part1: 1,
+    part2: 2,
+    part3: 3,
+    part4: 4,
+};
 const NOTHING: wire::Amount = wire::Amount { low: 0, high: 0 };
 
 impl ContractHost for BenchHost {
@@ -120,7 +128,10 @@ impl ContractHost for BenchHost {
     }
 
     fn read_values(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>, String> {
-        Ok(keys.iter().map(|key| self.values.get(key).cloned()).collect())
+        Ok(keys
+            .iter()
+            .map(|key| self.values.get(key).cloned())
+            .collect())
     }
 
     fn contains_key(&mut self, key: Vec<u8>) -> Result<bool, String> {
@@ -128,7 +139,10 @@ impl ContractHost for BenchHost {
     }
 
     fn contains_keys(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<bool>, String> {
-        Ok(keys.iter().map(|key| self.values.contains_key(key)).collect())
+        Ok(keys
+            .iter()
+            .map(|key| self.values.contains_key(key))
+            .collect())
     }
 
     fn find_keys(&mut self, prefix: Vec<u8>) -> Result<Vec<Vec<u8>>, String> {
@@ -139,7 +153,9 @@ impl ContractHost for BenchHost {
     fn find_key_values(&mut self, prefix: Vec<u8>) -> Result<Vec<wire::KeyValue>, String> {
         let found = self.values.range(prefix.clone()..);
         let found = found.take_while(|(key, _)| key.starts_with(&prefix));
-        Ok(found.map(|(key, value)| (key[prefix.len()..].to_vec(), value.clone())).collect())
+        Ok(found
+            .map(|(key, value)| (key[prefix.len()..].to_vec(), value.clone()))
+            .collect())
     }
 
     fn write_batch(&mut self, operations: Vec<wire::WriteOperation>) -> Result<(), String> {

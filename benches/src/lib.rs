@@ -23,6 +23,9 @@ pub fn contract(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/contracts");
     let file = folder.join(name).with_extension("wasm");
     std::fs::read(&file).unwrap_or_else(|error| {
-        panic!("{}: {error}; run scripts/build-contracts.sh first", file.display())
+        panic!(
+            "{}: {error}; run scripts/build-contracts.sh first",
+            file.display()
+        )
     })
 }

@@ -20,7 +20,10 @@ impl<'a> Subject<'a> {
 
     /// Lets `step` say how long the part took that counts.
     pub fn timed(name: impl Into<String>, step: impl FnMut() -> Duration + 'a) -> Self {
-        Subject { name: name.into(), step: Box::new(step) }
+        Subject {
+            name: name.into(),
+            step: Box::new(step),
+        }
     }
 }
 

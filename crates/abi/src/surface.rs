@@ -44,7 +44,10 @@ impl ContractSurface {
         visit_contract_host::<H>(&mut imports);
         let mut exports = Exports(Vec::new());
         visit_entry_points(&mut exports);
-        ContractSurface { imports: imports.0, exports: exports.0 }
+        ContractSurface {
+            imports: imports.0,
+            exports: exports.0,
+        }
     }
 }
 
@@ -54,12 +57,8 @@ pub const REALLOC_PARAMETERS: [CoreType; 4] = [CoreType::I32; 4];
 struct Imports(Vec<BoundaryFunction>);
 
 impl<H: ContractHost> HostFunctionVisitor<H> for Imports {
-    fn visit<P, R>(
-        &mut self,
-        interface: &'static str,
-        name: &'static str,
-        _: HostFunction<H, P, R>,
-    ) where
+    fn visit<P, R>(&mut self, interface: &'static str, name: &'static str, _: HostFunction<H, P, R>)
+    where
         P: WitLift + 'static,
         R: WitLower + 'static,
     {

@@ -116,7 +116,12 @@ pub enum LogLevel {
 impl From<base::CryptoHash> for Hash {
     fn from(hash: base::CryptoHash) -> Self {
         let [part1, part2, part3, part4] = hash.into();
-        Hash { part1, part2, part3, part4 }
+        Hash {
+            part1,
+            part2,
+            part3,
+            part4,
+        }
     }
 }
 
@@ -152,7 +157,10 @@ impl From<Hash> for base::ApplicationId {
 
 impl From<base::Amount> for Amount {
     fn from(amount: base::Amount) -> Self {
-        Amount { low: amount.lower_half(), high: amount.upper_half() }
+        Amount {
+            low: amount.lower_half(),
+            high: amount.upper_half(),
+        }
     }
 }
 
@@ -165,10 +173,18 @@ impl From<Amount> for base::Amount {
 impl From<[u8; 20]> for Address20 {
     fn from(bytes: [u8; 20]) -> Self {
         let word = |from: usize| {
-            u64::from_le_bytes(bytes[from..from + 8].try_into().expect("a range of eight bytes"))
+            u64::from_le_bytes(
+                bytes[from..from + 8]
+                    .try_into()
+                    .expect("a range of eight bytes"),
+            )
         };
         let rest = bytes[16..].try_into().expect("a range of four bytes");
-        Address20 { part1: word(0), part2: word(8), part3: u32::from_le_bytes(rest) }
+        Address20 {
+            part1: word(0),
+            part2: word(8),
+            part3: u32::from_le_bytes(rest),
+        }
     }
 }
 
@@ -204,12 +220,18 @@ impl From<AccountOwner> for base::AccountOwner {
 
 impl From<base::Account> for Account {
     fn from(account: base::Account) -> Self {
-        Account { chain_id: account.chain_id.into(), owner: account.owner.into() }
+        Account {
+            chain_id: account.chain_id.into(),
+            owner: account.owner.into(),
+        }
     }
 }
 
 impl From<Account> for base::Account {
     fn from(account: Account) -> Self {
-        base::Account { chain_id: account.chain_id.into(), owner: account.owner.into() }
+        base::Account {
+            chain_id: account.chain_id.into(),
+            owner: account.owner.into(),
+        }
     }
 }

@@ -20,7 +20,11 @@ fn the_list_and_the_wit_files_agree() {
     let (imports, exports) = read_wit();
     assert_eq!(described(&surface.imports), imports);
     assert_eq!(described(&surface.exports), exports);
-    assert_eq!(surface.exports.len(), 6, "all entry points of {CONTRACT_ENTRY_POINTS}");
+    assert_eq!(
+        surface.exports.len(),
+        6,
+        "all entry points of {CONTRACT_ENTRY_POINTS}"
+    );
 }
 
 fn described(functions: &[BoundaryFunction]) -> Described {
@@ -29,7 +33,14 @@ fn described(functions: &[BoundaryFunction]) -> Described {
         .map(|function| {
             let name = format!("{}#{}", function.interface, function.name);
             let signature = &function.signature;
-            (name, (function.shape.clone(), signature.params.clone(), signature.results.clone()))
+            (
+                name,
+                (
+                    function.shape.clone(),
+                    signature.params.clone(),
+                    signature.results.clone(),
+                ),
+            )
         })
         .collect()
 }
@@ -52,7 +63,9 @@ fn describe<'a>(
 ) -> Described {
     let mut described = Described::new();
     for (key, item) in items {
-        let WorldItem::Interface { id, .. } = item else { panic!("only interfaces are used") };
+        let WorldItem::Interface { id, .. } = item else {
+            panic!("only interfaces are used")
+        };
         let interface = resolve.name_world_key(key);
         for function in resolve.interfaces[*id].functions.values() {
             let signature = resolve.wasm_signature(variant, function);
@@ -68,9 +81,20 @@ fn describe<'a>(
 }
 
 fn function_shape(resolve: &Resolve, function: &Function) -> String {
-    let params: Vec<_> = function.params.iter().map(|param| shape(resolve, &param.ty)).collect();
-    let params = if params.is_empty() { "_".to_owned() } else { format!("tuple<{}>", params.join(", ")) };
-    let result = function.result.as_ref().map_or("_".to_owned(), |ty| shape(resolve, ty));
+    let params: Vec<_> = function
+        .params
+        .iter()
+        .map(|param| shape(resolve, &param.ty))
+        .collect();
+    let params = if params.is_empty() {
+        "_".to_owned()
+    } else {
+        format!("tuple<{}>", params.join(", "))
+    };
+    let result = function
+        .result
+        .as_ref()
+        .map_or("_".to_owned(), |ty| shape(resolve, ty));
     format!("{params} -> {result}")
 }
 

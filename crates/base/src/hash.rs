@@ -39,7 +39,10 @@ impl CryptoHash {
     /// The typed hash of a value whose BCS bytes are known.
     pub fn of_encoded<T: BcsHashable>(encoded: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(T::NAME.as_bytes()).update(SEPARATOR).update(encoded);
+        hasher
+            .update(T::NAME.as_bytes())
+            .update(SEPARATOR)
+            .update(encoded);
         Self(*hasher.finalize().as_bytes())
     }
 

@@ -90,10 +90,7 @@ fn encode_block(executed: &ExecutedBlock) -> Result<Vec<u8>, BlockError> {
     Ok(record)
 }
 
-fn tip_after(
-    executed: &ExecutedBlock,
-    block_hash: CryptoHash,
-) -> Result<ChainTip, BlockError> {
+fn tip_after(executed: &ExecutedBlock, block_hash: CryptoHash) -> Result<ChainTip, BlockError> {
     let Block {
         height, timestamp, ..
     } = executed.block;

@@ -267,7 +267,11 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             return Err(Halt::Stop(Stop::Failure(block_is_full())));
         }
         self.size_bytes = size_bytes;
-        Ok(if is_rejected { usize::MAX } else { self.max_size_bytes })
+        Ok(if is_rejected {
+            usize::MAX
+        } else {
+            self.max_size_bytes
+        })
     }
 }
 

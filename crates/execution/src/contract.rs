@@ -162,7 +162,9 @@ macro_rules! wasm_contract {
                 &mut self,
                 reused: Option<ContractSnapshot>,
             ) -> Result<ContractSnapshot, EngineError> {
-                let buffers = reused.map(ContractSnapshot::into_buffers).unwrap_or_default();
+                let buffers = reused
+                    .map(ContractSnapshot::into_buffers)
+                    .unwrap_or_default();
                 Ok(ContractSnapshot::$kind($instance::snapshot(self, buffers)))
             }
 
@@ -216,7 +218,10 @@ impl<H: Host> UserContract<H> for ContractInstance<H> {
         each_engine!(self, instance => instance.finalize(host))
     }
 
-    fn snapshot(&mut self, reused: Option<ContractSnapshot>) -> Result<ContractSnapshot, EngineError> {
+    fn snapshot(
+        &mut self,
+        reused: Option<ContractSnapshot>,
+    ) -> Result<ContractSnapshot, EngineError> {
         each_engine!(self, instance => UserContract::<H>::snapshot(instance, reused))
     }
 

@@ -53,7 +53,9 @@ impl Executor {
             store,
             modules: Mutex::default(),
         };
-        Ok(Executor { shared: Arc::new(shared) })
+        Ok(Executor {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Which engine runs contracts.
@@ -77,7 +79,10 @@ impl Executor {
         let blob = Blob::new(BlobContent::new(id.blob_type, bytes));
         if blob.id() != id {
             let reason = format!("its content has the id {}, not {id}", blob.id());
-            return Err(Fault::Damaged { what: "a blob", reason });
+            return Err(Fault::Damaged {
+                what: "a blob",
+                reason,
+            });
         }
         Ok(Some(blob))
     }
@@ -101,13 +106,18 @@ impl Executor {
     }
 
     pub(crate) fn required_blob(&self, id: BlobId) -> Result<Blob, Stop> {
-        self.read_blob(id)?.ok_or_else(|| MissingData::Blob(id).into())
+        self.read_blob(id)?
+            .ok_or_else(|| MissingData::Blob(id).into())
     }
 
     /// The compiled contract, compiled now if it was not before.
     pub(crate) fn module(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
         let place = {
-            let mut modules = self.shared.modules.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut modules = self
+                .shared
+                .modules
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             modules.entry(contract.id().hash).or_default().clone()
         };
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,13 +126,21 @@ impl Executor {
         }
         let prepared = prepare_contract::<RuntimeHandle>(contract.bytes())
             .map_err(crate::FailureReason::Module)?;
-        let module = self.shared.engine.compile(Arc::new(prepared)).map_err(Fault::from)?;
+        let module = self
+            .shared
+            .engine
+            .compile(Arc::new(prepared))
+            .map_err(Fault::from)?;
         Ok(place.insert(Arc::new(module)).clone())
     }
 
     /// The compiled contract by its hash, if it was compiled before.
     pub(crate) fn compiled(&self, contract: CryptoHash) -> Option<Arc<Module>> {
-        let modules = self.shared.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let modules = self
+            .shared
+            .modules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let place = modules.get(&contract)?.clone();
         drop(modules);
         place.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -143,12 +161,19 @@ const BLOB_TAG: u8 = 0x01;
 const CHAIN_TAG: u8 = 0x02;
 
 fn blob_key(id: BlobId) -> Vec<u8> {
-    [&[BLOB_TAG, id.blob_type as u8], id.hash.as_bytes().as_slice()].concat()
+    [
+        &[BLOB_TAG, id.blob_type as u8],
+        id.hash.as_bytes().as_slice(),
+    ]
+    .concat()
 }
 
 /// The blob that describes an application.
 pub(crate) fn description_blob_id(application_id: ApplicationId) -> BlobId {
-    BlobId::new(BlobType::ApplicationDescription, application_id.application_description_hash)
+    BlobId::new(
+        BlobType::ApplicationDescription,
+        application_id.application_description_hash,
+    )
 }
 
 /// The description that a blob holds.
@@ -156,8 +181,10 @@ pub(crate) fn decode_description<T: DeserializeOwned>(
     blob: &Blob,
     what: &'static str,
 ) -> Result<T, Fault> {
-    bcs::from_bytes(blob.bytes())
-        .map_err(|error| Fault::Damaged { what, reason: error.to_string() })
+    bcs::from_bytes(blob.bytes()).map_err(|error| Fault::Damaged {
+        what,
+        reason: error.to_string(),
+    })
 }
 
 pub(crate) fn decode_application(blob: &Blob) -> Result<Arc<ApplicationDescription>, Fault> {

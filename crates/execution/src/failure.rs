@@ -1,6 +1,8 @@
 //! Why something did not happen: a failure is data, a fault is the node's, missing data is neither.
 
-use resident_base::{AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, Timestamp};
+use resident_base::{
+    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, Timestamp,
+};
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
 use thiserror::Error;
@@ -200,7 +202,10 @@ impl From<StoreError> for Fault {
 
 impl From<FailureReason> for Stop {
     fn from(reason: FailureReason) -> Self {
-        Stop::Failure(Failure { application_id: None, reason })
+        Stop::Failure(Failure {
+            application_id: None,
+            reason,
+        })
     }
 }
 

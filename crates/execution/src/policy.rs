@@ -63,7 +63,10 @@ pub struct ResourceLimits {
 impl Default for ResourcePolicy {
     /// Free of charge, with limits that no honest block of today meets.
     fn default() -> Self {
-        ResourcePolicy { prices: Prices::default(), limits: ResourceLimits::default() }
+        ResourcePolicy {
+            prices: Prices::default(),
+            limits: ResourceLimits::default(),
+        }
     }
 }
 

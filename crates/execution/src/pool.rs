@@ -44,7 +44,9 @@ impl BlockPool {
     /// Starts `threads` threads, at least one.
     pub fn new(threads: usize) -> Self {
         let queue = Arc::new(Queue::default());
-        let threads = (0..threads.max(1)).map(|index| start(index, queue.clone())).collect();
+        let threads = (0..threads.max(1))
+            .map(|index| start(index, queue.clone()))
+            .collect();
         BlockPool { queue, threads }
     }
 
@@ -104,7 +106,10 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

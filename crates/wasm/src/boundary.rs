@@ -9,8 +9,8 @@ use resident_abi::{
     entry_points::{ContractEntryPoint, EntryPointVisitor, visit_entry_points},
 };
 use resident_witty::{
-    FlatBuffer, GuestAllocator, GuestMemory, Signature, WitLift, WitLower, lift_params, lift_results,
-    lower_params, lower_results,
+    FlatBuffer, GuestAllocator, GuestMemory, Signature, WitLift, WitLower, lift_params,
+    lift_results, lower_params, lower_results,
 };
 
 use crate::{CallError, Entered, GuestFailure, Host, Meters};
@@ -67,7 +67,11 @@ where
 }
 
 /// Enters the guest at `E`, lending it the host.
-pub(crate) fn enter<E, H, G>(guest: &mut G, host: H, parameters: &E::Parameters) -> Entered<H, E::Results>
+pub(crate) fn enter<E, H, G>(
+    guest: &mut G,
+    host: H,
+    parameters: &E::Parameters,
+) -> Entered<H, E::Results>
 where
     E: EntryPoint,
     H: Host,
@@ -77,12 +81,18 @@ where
     *guest.host() = Some(host);
     let result = run::<E, H, G>(guest, parameters);
     let meters = guest.meters();
-    let mut host = guest.host().take().expect("the host stays until the guest is left");
+    let mut host = guest
+        .host()
+        .take()
+        .expect("the host stays until the guest is left");
     host.set_meters(meters);
     Entered { host, result }
 }
 
-fn run<E, H, G>(guest: &mut G, parameters: &E::Parameters) -> Result<E::Results, CallError<H::Error>>
+fn run<E, H, G>(
+    guest: &mut G,
+    parameters: &E::Parameters,
+) -> Result<E::Results, CallError<H::Error>>
 where
     E: EntryPoint,
     H: Host,
@@ -112,7 +122,8 @@ pub(crate) fn entry_signatures() -> &'static [Signature] {
     struct Signatures(Vec<Signature>);
     impl EntryPointVisitor for Signatures {
         fn visit<E: EntryPoint>(&mut self) {
-            self.0.push(Signature::export::<E::Parameters, E::Results>());
+            self.0
+                .push(Signature::export::<E::Parameters, E::Results>());
         }
     }
     static SIGNATURES: OnceLock<Vec<Signature>> = OnceLock::new();

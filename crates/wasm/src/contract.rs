@@ -16,7 +16,10 @@ use crate::prepare::{
 /// If the module is refused; the error says where and why.
 pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
     let surface = ContractSurface::collect::<H>();
-    let functions = surface.imports.iter().map(|function| types(&function.signature));
+    let functions = surface
+        .imports
+        .iter()
+        .map(|function| types(&function.signature));
     let import_types: Vec<_> = functions.collect();
     let imports: Vec<_> = surface
         .imports
@@ -33,15 +36,28 @@ pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, 
         .exports
         .iter()
         .map(|function| {
-            (format!("{}#{}", function.interface, function.name), types(&function.signature))
+            (
+                format!("{}#{}", function.interface, function.name),
+                types(&function.signature),
+            )
         })
         .chain([(REALLOC_EXPORT.to_owned(), types(&realloc_signature()))])
         .collect();
     let exports: Vec<_> = named
         .iter()
-        .map(|(name, (params, results))| AbiExport { name, params, results })
+        .map(|(name, (params, results))| AbiExport {
+            name,
+            params,
+            results,
+        })
         .collect();
-    prepare(code, &AbiSurface { imports: &imports, exports: &exports })
+    prepare(
+        code,
+        &AbiSurface {
+            imports: &imports,
+            exports: &exports,
+        },
+    )
 }
 
 impl PreparedModule {

@@ -37,7 +37,11 @@ pub(crate) struct Slot<H: Host, X> {
 
 impl<H: Host, X> Slot<H, X> {
     pub(crate) fn new() -> Self {
-        Slot { host: None, exit: None, exports: None }
+        Slot {
+            host: None,
+            exit: None,
+            exports: None,
+        }
     }
 }
 

@@ -25,7 +25,12 @@ impl Default for InstanceSnapshot {
     /// Empty buffers, to take a first snapshot into.
     fn default() -> Self {
         let module = CryptoHash::from([0; 32]);
-        InstanceSnapshot { module, started: false, memory: Vec::new(), globals: Vec::new() }
+        InstanceSnapshot {
+            module,
+            started: false,
+            memory: Vec::new(),
+            globals: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +72,9 @@ pub enum RestoreError {
     #[error("the snapshot was taken on another engine")]
     OtherEngine,
     /// Memory cannot shrink: take a new instance.
-    #[error("the memory has grown to {instance} bytes since the snapshot of {snapshot} bytes; restore to a new instance")]
+    #[error(
+        "the memory has grown to {instance} bytes since the snapshot of {snapshot} bytes; restore to a new instance"
+    )]
     MemoryGrew {
         /// The snapshot's memory size in bytes.
         snapshot: u64,
@@ -96,7 +103,10 @@ impl InstanceSnapshot {
         }
         let snapshot = self.memory.len() as u64;
         if snapshot < memory_bytes {
-            return Err(RestoreError::MemoryGrew { snapshot, instance: memory_bytes });
+            return Err(RestoreError::MemoryGrew {
+                snapshot,
+                instance: memory_bytes,
+            });
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use resident_execution::{Failure, Fault, Stop};
 
 use super::{Candidate, Staging};
 use crate::{
-    BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureSummary, Halt, Progress, StagingPolicy,
-    TransactionRunner, Verdict,
+    BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureSummary, Halt, Progress,
+    StagingPolicy, TransactionRunner, Verdict,
     committed::{check_time, failed},
     decide,
     policy::may_be_rejected,

@@ -1,6 +1,8 @@
 //! The chain's own records in its state: who owns it, and who has how much.
 
-use resident_base::{AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership};
+use resident_base::{
+    AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership,
+};
 use resident_storage::{Journal, Namespace};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,11 @@ pub(crate) struct ChainConfig {
 }
 
 pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
-    let Some(bytes) = journal.read(Namespace::System, CONFIG_KEY)? else { return Ok(None) };
-    let config = bcs::from_bytes(&bytes).map_err(|error| damaged("a chain's configuration", &error))?;
+    let Some(bytes) = journal.read(Namespace::System, CONFIG_KEY)? else {
+        return Ok(None);
+    };
+    let config =
+        bcs::from_bytes(&bytes).map_err(|error| damaged("a chain's configuration", &error))?;
     Ok(Some(config))
 }
 
@@ -43,24 +48,37 @@ pub(crate) fn read_balance(journal: &mut Journal, owner: AccountOwner) -> Result
     match journal.read(Namespace::System, &balance_key(owner))? {
         None => Ok(Amount::ZERO),
         Some(bytes) => {
-            let bytes = <[u8; 16]>::try_from(&*bytes).map_err(|error| damaged("a balance", &error))?;
+            let bytes =
+                <[u8; 16]>::try_from(&*bytes).map_err(|error| damaged("a balance", &error))?;
             Ok(Amount::from_attos(u128::from_le_bytes(bytes)))
         }
     }
 }
 
 /// Adds to what an owner has.
-pub(crate) fn credit(journal: &mut Journal, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+pub(crate) fn credit(
+    journal: &mut Journal,
+    owner: AccountOwner,
+    amount: Amount,
+) -> Result<(), Stop> {
     let balance = read_balance(journal, owner)?.try_add(amount)?;
     Ok(write_balance(journal, owner, balance)?)
 }
 
 /// Takes from what an owner has, which must be enough.
-pub(crate) fn debit(journal: &mut Journal, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+pub(crate) fn debit(
+    journal: &mut Journal,
+    owner: AccountOwner,
+    amount: Amount,
+) -> Result<(), Stop> {
     let balance = read_balance(journal, owner)?;
     let rest = balance
         .try_sub(amount)
-        .map_err(|_| FailureReason::InsufficientBalance { owner, balance, amount })?;
+        .map_err(|_| FailureReason::InsufficientBalance {
+            owner,
+            balance,
+            amount,
+        })?;
     Ok(write_balance(journal, owner, rest)?)
 }
 
@@ -69,7 +87,11 @@ fn write_balance(journal: &mut Journal, owner: AccountOwner, balance: Amount) ->
     if balance == Amount::ZERO {
         journal.delete(Namespace::System, &key)?;
     } else {
-        journal.put(Namespace::System, &key, balance.to_attos().to_le_bytes().to_vec())?;
+        journal.put(
+            Namespace::System,
+            &key,
+            balance.to_attos().to_le_bytes().to_vec(),
+        )?;
     }
     Ok(())
 }
@@ -81,5 +103,8 @@ fn balance_key(owner: AccountOwner) -> Vec<u8> {
 }
 
 fn damaged(what: &'static str, error: &dyn std::fmt::Display) -> Fault {
-    Fault::Damaged { what, reason: error.to_string() }
+    Fault::Damaged {
+        what,
+        reason: error.to_string(),
+    }
 }

@@ -67,26 +67,38 @@ impl ContractHost for RuntimeHandle {
 
     fn message_origin_chain_id(&mut self) -> Result<Option<Hash>, Stop> {
         self.charge_call(0)?;
-        Ok(self.transaction.message.map(|message| message.origin.into()))
+        Ok(self
+            .transaction
+            .message
+            .map(|message| message.origin.into()))
     }
 
     fn message_origin_timestamp(&mut self) -> Result<Option<u64>, Stop> {
         self.charge_call(0)?;
-        Ok(self.transaction.message.map(|message| message.timestamp.micros()))
+        Ok(self
+            .transaction
+            .message
+            .map(|message| message.timestamp.micros()))
     }
 
     fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
         self.charge_call(message.message.len())?;
         self.usage.charge_fuel(host_cost::MESSAGE)?;
         let frame = self.frame();
-        let authenticated_owner =
-            frame.authenticated_owner.filter(|_| message.authenticated);
+        let authenticated_owner = frame.authenticated_owner.filter(|_| message.authenticated);
         let application_id = frame.application_id;
         self.send(OutgoingMessage {
             destination: message.destination.into(),
             authenticated_owner,
-            kind: if message.tracked { MessageKind::Tracked } else { MessageKind::Simple },
-            message: Message::User { application_id, bytes: message.message },
+            kind: if message.tracked {
+                MessageKind::Tracked
+            } else {
+                MessageKind::Simple
+            },
+            message: Message::User {
+                application_id,
+                bytes: message.message,
+            },
         })
     }
 
@@ -130,7 +142,8 @@ impl ContractHost for RuntimeHandle {
             false => Authority::default(),
         };
         let response = self.enter(callee.into(), authority, Entry::Operation(argument))?;
-        self.usage.charge_fuel(response.len() as u64 * host_cost::BYTE)?;
+        self.usage
+            .charge_fuel(response.len() as u64 * host_cost::BYTE)?;
         Ok(response)
     }
 
@@ -161,7 +174,10 @@ impl ContractHost for RuntimeHandle {
         let namespace = self.namespace();
         let values = self.journal.read_many(namespace, &keys)?;
         self.charge_read(values.iter().flatten().map(|value| value.len()).sum())?;
-        Ok(values.into_iter().map(|value| value.as_deref().map(<[u8]>::to_vec)).collect())
+        Ok(values
+            .into_iter()
+            .map(|value| value.as_deref().map(<[u8]>::to_vec))
+            .collect())
     }
 
     fn contains_key(&mut self, key: Vec<u8>) -> Result<bool, Stop> {
@@ -193,12 +209,17 @@ impl ContractHost for RuntimeHandle {
         let found = self.journal.find_key_values(namespace, &prefix)?;
         let size = |(key, value): &(Vec<u8>, Value)| key.len() + value.len();
         self.charge_found(found.len(), found.iter().map(size).sum())?;
-        Ok(found.into_iter().map(|(key, value)| (key, value.to_vec())).collect())
+        Ok(found
+            .into_iter()
+            .map(|(key, value)| (key, value.to_vec()))
+            .collect())
     }
 
     fn write_batch(&mut self, operations: Vec<WriteOperation>) -> Result<(), Stop> {
         self.charge_call(0)?;
-        operations.into_iter().try_for_each(|operation| self.write(operation))
+        operations
+            .into_iter()
+            .try_for_each(|operation| self.write(operation))
     }
 
     fn log(&mut self, level: LogLevel, message: String) -> Result<(), Stop> {
@@ -216,7 +237,10 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn panic(&mut self, message: String) -> Result<(), Stop> {
-        Err(FailureReason::Panic { message: shortened(message) }.into())
+        Err(FailureReason::Panic {
+            message: shortened(message),
+        }
+        .into())
     }
 }
 
@@ -242,7 +266,8 @@ impl RuntimeHandle {
             WriteOperation::Delete(key) | WriteOperation::DeletePrefix(key) => key.len(),
             WriteOperation::Put((key, value)) => key.len() + value.len(),
         };
-        self.usage.charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::BYTE)?;
+        self.usage
+            .charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::BYTE)?;
         let policy = self.context.policy.clone();
         self.usage.write(bytes as u64, &policy)?;
         let namespace = self.namespace();
@@ -269,7 +294,10 @@ impl RuntimeHandle {
             || (source == base::AccountOwner::CHAIN && signed_by_owner());
         match allowed {
             true => Ok(()),
-            false => Err(FailureReason::NotAuthorized { source_owner: source }.into()),
+            false => Err(FailureReason::NotAuthorized {
+                source_owner: source,
+            }
+            .into()),
         }
     }
 }
@@ -281,7 +309,9 @@ fn total(keys: &[Vec<u8>]) -> usize {
 /// At most [`MAX_MESSAGE_BYTES`] of a message, cut between characters.
 fn shortened(mut message: String) -> String {
     if message.len() > MAX_MESSAGE_BYTES {
-        let end = (0..=MAX_MESSAGE_BYTES).rev().find(|end| message.is_char_boundary(*end));
+        let end = (0..=MAX_MESSAGE_BYTES)
+            .rev()
+            .find(|end| message.is_char_boundary(*end));
         message.truncate(end.unwrap_or_default());
     }
     message

@@ -236,12 +236,17 @@ impl Runtime {
         if rest == Amount::ZERO {
             return Ok(());
         }
-        let payer = self.context.authenticated_owner.unwrap_or(AccountOwner::CHAIN);
+        let payer = self
+            .context
+            .authenticated_owner
+            .unwrap_or(AccountOwner::CHAIN);
         balances::debit(&mut self.journal, payer, rest)
     }
 
     fn frame(&self) -> &Frame {
-        self.frames.last().expect("host functions are called by a running application")
+        self.frames
+            .last()
+            .expect("host functions are called by a running application")
     }
 
     fn namespace(&self) -> Namespace {
@@ -265,7 +270,13 @@ impl Runtime {
             Some(module) => module,
             None => self.executor.module(&self.blob(contract)?)?,
         };
-        self.instances.add(id, Application { description, module });
+        self.instances.add(
+            id,
+            Application {
+                description,
+                module,
+            },
+        );
         Ok(())
     }
 
@@ -295,12 +306,17 @@ impl Runtime {
 
     fn charge_call(&mut self, bytes: usize) -> Result<(), Stop> {
         self.trace.host_calls += 1;
-        self.usage.charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
+        self.usage
+            .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }
 
     /// The runtime's own consistency, checked between transactions.
     pub(crate) fn check_idle(&self) -> Result<(), Fault> {
-        if self.frames.is_empty() { Ok(()) } else { Err(Fault::Misuse("an action is running")) }
+        if self.frames.is_empty() {
+            Ok(())
+        } else {
+            Err(Fault::Misuse("an action is running"))
+        }
     }
 }
 
@@ -318,5 +334,8 @@ fn dispatch(
 }
 
 fn without_response(entered: Entered<RuntimeHandle, ()>) -> Entered<RuntimeHandle, Vec<u8>> {
-    Entered { host: entered.host, result: entered.result.map(|()| Vec::new()) }
+    Entered {
+        host: entered.host,
+        result: entered.result.map(|()| Vec::new()),
+    }
 }

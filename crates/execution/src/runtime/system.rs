@@ -18,10 +18,16 @@ impl RuntimeHandle {
     /// Runs one action, and gives its response.
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
         match action {
-            Action::Operation(Operation::User { application_id, bytes }) => {
+            Action::Operation(Operation::User {
+                application_id,
+                bytes,
+            }) => {
                 self.transaction.message = None;
                 let owner = self.context.authenticated_owner;
-                let authority = Authority { owner, caller: None };
+                let authority = Authority {
+                    owner,
+                    caller: None,
+                };
                 self.enter(application_id, authority, Entry::Operation(bytes))
             }
             Action::Operation(Operation::System(operation)) => {
@@ -35,11 +41,21 @@ impl RuntimeHandle {
     fn receive(&mut self, context: MessageContext, message: Message) -> Result<Vec<u8>, Stop> {
         self.transaction.message = Some(context);
         match message {
-            Message::User { application_id, bytes } => {
-                let authority = Authority { owner: context.authenticated_owner, caller: None };
+            Message::User {
+                application_id,
+                bytes,
+            } => {
+                let authority = Authority {
+                    owner: context.authenticated_owner,
+                    caller: None,
+                };
                 self.enter(application_id, authority, Entry::Message(bytes))
             }
-            Message::System(SystemMessage::Credit { target, amount, source }) => {
+            Message::System(SystemMessage::Credit {
+                target,
+                amount,
+                source,
+            }) => {
                 let receiver = if context.is_bouncing { source } else { target };
                 balances::credit(&mut self.journal, receiver, amount)?;
                 Ok(Vec::new())
@@ -49,19 +65,35 @@ impl RuntimeHandle {
 
     fn run_system(&mut self, operation: SystemOperation) -> Result<Vec<u8>, Stop> {
         match operation {
-            SystemOperation::Transfer { owner, recipient, amount } => {
+            SystemOperation::Transfer {
+                owner,
+                recipient,
+                amount,
+            } => {
                 self.check_signed_for(owner)?;
                 self.transfer_tokens(owner, recipient, amount)?;
                 Ok(Vec::new())
             }
-            SystemOperation::OpenChain { ownership, balance, application_permissions } => {
+            SystemOperation::OpenChain {
+                ownership,
+                balance,
+                application_permissions,
+            } => {
                 self.check_signed_for(AccountOwner::CHAIN)?;
-                let config = InitialChainConfig { ownership, balance, application_permissions };
+                let config = InitialChainConfig {
+                    ownership,
+                    balance,
+                    application_permissions,
+                };
                 self.open_chain(config).map(|id| encode(&id))
             }
-            SystemOperation::PublishModule { contract, service, vm_runtime } => {
-                self.publish_module(contract, service, vm_runtime).map(|id| encode(&id))
-            }
+            SystemOperation::PublishModule {
+                contract,
+                service,
+                vm_runtime,
+            } => self
+                .publish_module(contract, service, vm_runtime)
+                .map(|id| encode(&id)),
             SystemOperation::CreateApplication {
                 module_id,
                 parameters,
@@ -69,7 +101,8 @@ impl RuntimeHandle {
                 required_application_ids,
             } => {
                 let description = self.describe(module_id, parameters, required_application_ids);
-                self.create_application(&description, instantiation_argument).map(|id| encode(&id))
+                self.create_application(&description, instantiation_argument)
+                    .map(|id| encode(&id))
             }
         }
     }
@@ -85,7 +118,11 @@ impl RuntimeHandle {
         if recipient.chain_id == self.context.chain_id {
             return balances::credit(&mut self.journal, recipient.owner, amount);
         }
-        let credit = SystemMessage::Credit { target: recipient.owner, amount, source };
+        let credit = SystemMessage::Credit {
+            target: recipient.owner,
+            amount,
+            source,
+        };
         self.send(OutgoingMessage {
             destination: recipient.chain_id,
             authenticated_owner: None,
@@ -99,7 +136,10 @@ impl RuntimeHandle {
             None => Err(FailureReason::NotSigned.into()),
             Some(_) if owner == AccountOwner::CHAIN => Ok(()),
             Some(signer) if signer == owner => Ok(()),
-            Some(_) => Err(FailureReason::NotAuthorized { source_owner: owner }.into()),
+            Some(_) => Err(FailureReason::NotAuthorized {
+                source_owner: owner,
+            }
+            .into()),
         }
     }
 
@@ -161,7 +201,10 @@ impl RuntimeHandle {
         let content = BlobContent::new_application_description(description);
         debug_assert_eq!(content.blob_type(), BlobType::ApplicationDescription);
         self.create_blob(Blob::new(content))?;
-        let authority = Authority { owner: self.context.authenticated_owner, caller: None };
+        let authority = Authority {
+            owner: self.context.authenticated_owner,
+            caller: None,
+        };
         self.enter(id, authority, Entry::Instantiate(argument))?;
         Ok(id)
     }

@@ -26,7 +26,10 @@ impl Usage {
         let limits = &policy.limits;
         let left = limits.block_fuel.saturating_sub(self.used.wasm_fuel);
         self.granted = i64::try_from(limits.transaction_fuel.min(left)).unwrap_or(i64::MAX);
-        self.meters = Meters { fuel: self.granted, stack: STACK_UNITS };
+        self.meters = Meters {
+            fuel: self.granted,
+            stack: STACK_UNITS,
+        };
         self.at_begin = self.used;
     }
 
@@ -52,21 +55,41 @@ impl Usage {
     /// Counts a read of the state.
     pub(crate) fn read(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         self.used.read_operations += 1;
-        add(&mut self.used.bytes_to_read, bytes, policy.limits.bytes_read, LimitKind::BytesRead)
+        add(
+            &mut self.used.bytes_to_read,
+            bytes,
+            policy.limits.bytes_read,
+            LimitKind::BytesRead,
+        )
     }
 
     /// Counts a write to the state.
     pub(crate) fn write(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         self.used.write_operations += 1;
         let limit = policy.limits.bytes_written;
-        add(&mut self.used.bytes_to_write, bytes, limit, LimitKind::BytesWritten)
+        add(
+            &mut self.used.bytes_to_write,
+            bytes,
+            limit,
+            LimitKind::BytesWritten,
+        )
     }
 
     /// Counts a message.
     pub(crate) fn message(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         let limits = &policy.limits;
-        add(&mut self.used.messages, 1, limits.messages, LimitKind::Messages)?;
-        add(&mut self.used.message_size, bytes, limits.message_bytes, LimitKind::MessageBytes)
+        add(
+            &mut self.used.messages,
+            1,
+            limits.messages,
+            LimitKind::Messages,
+        )?;
+        add(
+            &mut self.used.message_size,
+            bytes,
+            limits.message_bytes,
+            LimitKind::MessageBytes,
+        )
     }
 
     /// Counts a blob.
@@ -82,7 +105,11 @@ impl Usage {
 
 fn add(counter: &mut u64, more: u64, limit: u64, kind: LimitKind) -> Result<(), Stop> {
     *counter = counter.saturating_add(more);
-    if *counter > limit { Err(kind.into()) } else { Ok(()) }
+    if *counter > limit {
+        Err(kind.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// What was used between two moments, as far as it has a price.

@@ -112,7 +112,11 @@ impl Session {
         };
         let instances = InstanceTable::new(kind);
         let runtime = Runtime::new(executor.clone(), context, config, journal, instances);
-        Ok(Session { runtime: RuntimeHandle::new(runtime), mode, mark: None })
+        Ok(Session {
+            runtime: RuntimeHandle::new(runtime),
+            mode,
+            mark: None,
+        })
     }
 
     /// Starts a transaction: what has happened since the last one's end is forgotten.
@@ -195,15 +199,20 @@ impl Session {
         self.runtime.begin_transaction();
         let loaded: Vec<ApplicationId> = self.runtime.instances.loaded().to_vec();
         for application_id in loaded.into_iter().rev() {
-            self.finalize_application(application_id)
-                .map_err(|stop| Box::new(Refusal { application_id, stop }))?;
+            self.finalize_application(application_id).map_err(|stop| {
+                Box::new(Refusal {
+                    application_id,
+                    stop,
+                })
+            })?;
         }
         Ok(std::mem::take(&mut self.runtime.transaction.effects))
     }
 
     fn finalize_application(&mut self, id: ApplicationId) -> Result<(), Stop> {
         self.runtime.begin_finalization();
-        self.runtime.enter(id, Authority::default(), Entry::Finalize)?;
+        self.runtime
+            .enter(id, Authority::default(), Entry::Finalize)?;
         self.runtime.charge_fee()?;
         self.runtime.trace.stores += 1;
         let runtime = &mut *self.runtime;
@@ -354,6 +363,8 @@ fn describe_chain(executor: &Executor, chain_id: ChainId) -> Result<ChainDescrip
 fn check_upper_key(key: &[u8]) -> Result<(), Fault> {
     match key.first() {
         Some(0x80..) => Ok(()),
-        _ => Err(Fault::Misuse("records of the layer above have keys from 0x80 on")),
+        _ => Err(Fault::Misuse(
+            "records of the layer above have keys from 0x80 on",
+        )),
     }
 }

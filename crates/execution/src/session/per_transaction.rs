@@ -64,8 +64,10 @@ impl PerTransaction {
         id: ApplicationId,
         trace: &mut Trace,
     ) -> Result<(Instance, Arc<ApplicationDescription>), Fault> {
-        let saved =
-            self.applications.get(&id).ok_or(Fault::Misuse("the application is not loaded"))?;
+        let saved = self
+            .applications
+            .get(&id)
+            .ok_or(Fault::Misuse("the application is not loaded"))?;
         let instance = match self.live.remove(&id) {
             Some(instance) => instance,
             None => saved.instance(trace)?,
@@ -101,7 +103,11 @@ impl PerTransaction {
         self.live.clear();
         self.applications.retain(|_, saved| saved.loaded < epoch);
         self.order.retain(|id| self.applications.contains_key(id));
-        for saved in self.applications.values_mut().filter(|saved| saved.kept == epoch) {
+        for saved in self
+            .applications
+            .values_mut()
+            .filter(|saved| saved.kept == epoch)
+        {
             self.spare = saved.snapshot.take();
             saved.snapshot = saved.at_checkpoint.take();
             saved.kept = 0;

@@ -65,7 +65,10 @@ impl Persistent {
         id: ApplicationId,
         trace: &mut Trace,
     ) -> Result<(Instance, Arc<ApplicationDescription>), Fault> {
-        let live = self.live.get_mut(&id).ok_or(Fault::Misuse("the application is not loaded"))?;
+        let live = self
+            .live
+            .get_mut(&id)
+            .ok_or(Fault::Misuse("the application is not loaded"))?;
         let mut instance = match live.instance.take() {
             Some(instance) => instance,
             None => {
@@ -100,7 +103,11 @@ impl Persistent {
         let epoch = self.epoch;
         self.live.retain(|_, live| live.loaded < epoch);
         self.order.retain(|id| self.live.contains_key(id));
-        for live in self.live.values_mut().filter(|live| live.saved == epoch && live.changed) {
+        for live in self
+            .live
+            .values_mut()
+            .filter(|live| live.saved == epoch && live.changed)
+        {
             live.restore(trace)?;
         }
         Ok(())
@@ -115,7 +122,12 @@ impl Persistent {
 }
 
 impl Live {
-    fn save(&mut self, instance: &mut Instance, epoch: u64, trace: &mut Trace) -> Result<(), Fault> {
+    fn save(
+        &mut self,
+        instance: &mut Instance,
+        epoch: u64,
+        trace: &mut Trace,
+    ) -> Result<(), Fault> {
         self.saved = epoch;
         if self.snapshot.is_some() && !self.changed {
             return Ok(());
@@ -128,9 +140,14 @@ impl Live {
     }
 
     fn restore(&mut self, trace: &mut Trace) -> Result<(), Fault> {
-        let snapshot = self.snapshot.as_ref().ok_or(Fault::Misuse("there is no snapshot"))?;
-        let mut instance =
-            self.instance.take().ok_or(Fault::Misuse("an instance is still running"))?;
+        let snapshot = self
+            .snapshot
+            .as_ref()
+            .ok_or(Fault::Misuse("there is no snapshot"))?;
+        let mut instance = self
+            .instance
+            .take()
+            .ok_or(Fault::Misuse("an instance is still running"))?;
         trace.restores += 1;
         match UserContract::restore(&mut instance, snapshot) {
             Ok(()) => {}

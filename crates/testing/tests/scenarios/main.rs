@@ -6,6 +6,7 @@ mod accounting;
 mod bad_blocks;
 mod bad_input;
 mod bad_stores;
+mod bounds;
 mod bundles;
 mod failing;
 mod failing_at_random;

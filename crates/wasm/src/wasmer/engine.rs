@@ -1,6 +1,9 @@
 //! The engine's configuration, and compiled modules.
 
-use std::{marker::PhantomData, sync::{Arc, Once}};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, Once},
+};
 
 use wasmer::{
     Engine, Module,
@@ -19,7 +22,10 @@ pub struct WasmerEngine<H: Host> {
 
 impl<H: Host> Clone for WasmerEngine<H> {
     fn clone(&self) -> Self {
-        WasmerEngine { engine: self.engine.clone(), host: PhantomData }
+        WasmerEngine {
+            engine: self.engine.clone(),
+            host: PhantomData,
+        }
     }
 }
 
@@ -36,7 +42,10 @@ impl<H: Host> WasmerEngine<H> {
         compiler.opt_level(CraneliftOptLevel::Speed);
         compiler.canonicalize_nans(false);
         let engine = EngineBuilder::new(compiler).engine().into();
-        Ok(WasmerEngine { engine, host: PhantomData })
+        Ok(WasmerEngine {
+            engine,
+            host: PhantomData,
+        })
     }
 
     /// Compiles a prepared module, once for all instances.
@@ -44,13 +53,22 @@ impl<H: Host> WasmerEngine<H> {
     /// # Errors
     /// If the engine refuses what `prepare` accepted, which is a fault of the node.
     pub fn compile(&self, prepared: Arc<PreparedModule>) -> Result<WasmerModule<H>, EngineError> {
-        let module = Module::new(&self.engine, &prepared.bytes)
-            .map_err(|error| EngineError::Compile { engine: NAME, reason: error.to_string() })?;
+        let module =
+            Module::new(&self.engine, &prepared.bytes).map_err(|error| EngineError::Compile {
+                engine: NAME,
+                reason: error.to_string(),
+            })?;
         let asked = module
             .imports()
             .map(|import| (import.module().to_owned(), import.name().to_owned()))
             .collect();
-        Ok(WasmerModule { prepared, engine: self.engine.clone(), module, asked, host: PhantomData })
+        Ok(WasmerModule {
+            prepared,
+            engine: self.engine.clone(),
+            module,
+            asked,
+            host: PhantomData,
+        })
     }
 }
 
@@ -79,7 +97,9 @@ impl<H: Host> Clone for WasmerModule<H> {
 impl<H: Host> WasmerModule<H> {
     /// Whether the module imports this function.
     pub(super) fn asks_for(&self, interface: &str, name: &str) -> bool {
-        self.asked.iter().any(|(asked, function)| asked == interface && function == name)
+        self.asked
+            .iter()
+            .any(|(asked, function)| asked == interface && function == name)
     }
 
     /// The prepared module that this one was compiled from.
@@ -89,5 +109,8 @@ impl<H: Host> WasmerModule<H> {
 }
 
 pub(super) fn instantiate_error(reason: impl std::fmt::Display) -> EngineError {
-    EngineError::Instantiate { engine: NAME, reason: reason.to_string() }
+    EngineError::Instantiate {
+        engine: NAME,
+        reason: reason.to_string(),
+    }
 }

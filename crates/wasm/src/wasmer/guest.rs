@@ -6,8 +6,7 @@ use resident_abi::entry_points::ContractEntryPoint;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
 use send_wrapper::SendWrapper;
 use wasmer::{
-    AsStoreMut, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut, TypedFunction,
-    Value,
+    AsStoreMut, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut, TypedFunction, Value,
 };
 use wasmer_types::TrapCode;
 
@@ -57,8 +56,15 @@ impl<'a, H: Host> WasmerGuest<'a, H> {
     /// Looks at the instance of this store.
     pub(super) fn new(store: StoreMut<'a>, state: FunctionEnv<State<H>>) -> Self {
         let exports = state.as_ref(&store).exports.as_ref();
-        let handles = exports.expect("the exports are resolved before any call").handles.clone();
-        WasmerGuest { store, state, handles }
+        let handles = exports
+            .expect("the exports are resolved before any call")
+            .handles
+            .clone();
+        WasmerGuest {
+            store,
+            state,
+            handles,
+        }
     }
 
     fn state(&mut self) -> &mut State<H> {
@@ -70,7 +76,9 @@ impl<'a, H: Host> WasmerGuest<'a, H> {
         if let Some(exit) = self.state().exit.take() {
             return exit;
         }
-        let trap = error.to_trap().map_or(GuestFailure::Trap(TrapKind::Other), trap);
+        let trap = error
+            .to_trap()
+            .map_or(GuestFailure::Trap(TrapKind::Other), trap);
         CallError::Guest(explain_trap(self.meters(), trap))
     }
 
@@ -79,7 +87,8 @@ impl<'a, H: Host> WasmerGuest<'a, H> {
         func: &Function,
         parameters: &[Value],
     ) -> Result<Box<[Value]>, CallError<H::Error>> {
-        func.call(&mut self.store, parameters).map_err(|error| self.explain(error))
+        func.call(&mut self.store, parameters)
+            .map_err(|error| self.explain(error))
     }
 }
 
@@ -136,14 +145,24 @@ impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
 
     fn set_meters(&mut self, meters: Meters) {
         let set = |global: &Global, value, store: &mut StoreMut<'_>| {
-            global.set(store, value).expect("preparation made the meter a mutable global");
+            global
+                .set(store, value)
+                .expect("preparation made the meter a mutable global");
         };
         set(&self.handles.fuel, Value::I64(meters.fuel), &mut self.store);
-        set(&self.handles.stack, Value::I32(meters.stack), &mut self.store);
+        set(
+            &self.handles.stack,
+            Value::I32(meters.stack),
+            &mut self.store,
+        );
     }
 
     fn start(&mut self) -> Result<(), CallError<H::Error>> {
-        let exports = self.state().exports.as_mut().expect("resolved before any call");
+        let exports = self
+            .state()
+            .exports
+            .as_mut()
+            .expect("resolved before any call");
         match exports.start.take() {
             Some(start) => self.call_func(&start, &[]).map(|_| ()),
             None => Ok(()),
@@ -194,7 +213,11 @@ pub(super) fn leave<H: Host>(
 }
 
 fn out_of_range(address: u32, len: usize, size: usize) -> MemoryError {
-    MemoryError::OutOfRange { address, len: len as u64, size: size as u64 }
+    MemoryError::OutOfRange {
+        address,
+        len: len as u64,
+        size: size as u64,
+    }
 }
 
 fn trap(code: TrapCode) -> GuestFailure {

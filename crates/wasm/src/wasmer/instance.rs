@@ -41,7 +41,12 @@ impl<H: Host> WasmerInstance<H> {
         let exports = resolve(module, &instance, &store).map_err(instantiate_error)?;
         let handles = exports.handles.clone();
         state.as_mut(&mut store).exports = Some(exports);
-        Ok(WasmerInstance { module: module.clone(), store, state, handles })
+        Ok(WasmerInstance {
+            module: module.clone(),
+            store,
+            state,
+            handles,
+        })
     }
 
     /// The module that this is an instance of.
@@ -50,9 +55,17 @@ impl<H: Host> WasmerInstance<H> {
     }
 
     /// Calls an entry point, lending the guest the host.
-    pub fn enter<E: EntryPoint>(&mut self, host: H, parameters: &E::Parameters) -> Entered<H, E::Results> {
+    pub fn enter<E: EntryPoint>(
+        &mut self,
+        host: H,
+        parameters: &E::Parameters,
+    ) -> Entered<H, E::Results> {
         let state = self.state.clone();
-        enter::<E, H, _>(&mut WasmerGuest::new(self.store.as_store_mut(), state), host, parameters)
+        enter::<E, H, _>(
+            &mut WasmerGuest::new(self.store.as_store_mut(), state),
+            host,
+            parameters,
+        )
     }
 
     /// The size of the memory in bytes.
@@ -65,10 +78,14 @@ impl<H: Host> WasmerInstance<H> {
         reused.module = self.module.prepared.hash();
         reused.started = self.exports().start.is_none();
         reused.memory.clear();
-        reused.memory.extend_from_slice(bytes(&self.handles.memory, &self.store));
+        reused
+            .memory
+            .extend_from_slice(bytes(&self.handles.memory, &self.store));
         reused.globals.clear();
         for global in &self.handles.captured {
-            reused.globals.push(from_value(&global.get(&mut self.store)));
+            reused
+                .globals
+                .push(from_value(&global.get(&mut self.store)));
         }
         reused
     }
@@ -83,17 +100,26 @@ impl<H: Host> WasmerInstance<H> {
         let memory = &self.handles.memory;
         let missing_pages = (snapshot.memory.len() as u64 - self.memory_bytes()) >> 16;
         if missing_pages > 0 {
-            let too_large =
-                RestoreError::MemoryTooLarge { snapshot: snapshot.memory.len() as u64 };
-            memory.grow(&mut self.store, missing_pages as u32).map_err(|_| too_large)?;
+            let too_large = RestoreError::MemoryTooLarge {
+                snapshot: snapshot.memory.len() as u64,
+            };
+            memory
+                .grow(&mut self.store, missing_pages as u32)
+                .map_err(|_| too_large)?;
         }
         bytes_mut(memory, &mut self.store).copy_from_slice(&snapshot.memory);
         let types = self.module.prepared.captured_globals.iter();
-        for ((global, flat), captured) in
-            self.handles.captured.iter().zip(&snapshot.globals).zip(types)
+        for ((global, flat), captured) in self
+            .handles
+            .captured
+            .iter()
+            .zip(&snapshot.globals)
+            .zip(types)
         {
             let value = to_value(captured.ty.into(), *flat);
-            global.set(&mut self.store, value).expect("captured globals are mutable");
+            global
+                .set(&mut self.store, value)
+                .expect("captured globals are mutable");
         }
         if snapshot.started {
             let state = self.state.as_mut(&mut self.store);
@@ -103,7 +129,11 @@ impl<H: Host> WasmerInstance<H> {
     }
 
     fn exports(&self) -> &Exports {
-        self.state.as_ref(&self.store).exports.as_ref().expect("resolved in `new`")
+        self.state
+            .as_ref(&self.store)
+            .exports
+            .as_ref()
+            .expect("resolved in `new`")
     }
 }
 
@@ -115,8 +145,14 @@ fn resolve<H: Host>(
     let exports = &instance.exports;
     let captured = module.prepared.captured_globals.iter();
     let entry = |entry: &ContractEntryPoint| {
-        let post_return = exports.get_function(&entry.post_return_name()).ok().cloned();
-        Ok((exports.get_function(&entry.export_name())?.clone(), post_return))
+        let post_return = exports
+            .get_function(&entry.post_return_name())
+            .ok()
+            .cloned();
+        Ok((
+            exports.get_function(&entry.export_name())?.clone(),
+            post_return,
+        ))
     };
     let handles = Handles {
         memory: exports.get_memory(MEMORY_EXPORT)?.clone(),
@@ -126,8 +162,14 @@ fn resolve<H: Host>(
         captured: captured
             .map(|captured| exports.get_global(&captured.export_name).cloned())
             .collect::<Result<_, _>>()?,
-        entries: ContractEntryPoint::ALL.iter().map(entry).collect::<Result<_, ExportError>>()?,
+        entries: ContractEntryPoint::ALL
+            .iter()
+            .map(entry)
+            .collect::<Result<_, ExportError>>()?,
     };
     let start = exports.get_function(START_EXPORT).ok().cloned();
-    Ok(Exports { handles: Arc::new(handles), start })
+    Ok(Exports {
+        handles: Arc::new(handles),
+        start,
+    })
 }

@@ -25,7 +25,12 @@ pub(super) fn imports<H: Host>(
     store: &mut Store,
     state: &FunctionEnv<State<H>>,
 ) -> Imports {
-    let mut visitor = Visitor { module, store, state, imports: Imports::new() };
+    let mut visitor = Visitor {
+        module,
+        store,
+        state,
+        imports: Imports::new(),
+    };
     visit_contract_host::<H>(&mut visitor);
     visitor.imports
 }
@@ -79,7 +84,11 @@ fn run_host<H: Host, P: WitLift, R: WitLower>(
         Ok(lowered) => lowered,
         Err(exit) => return Err(leave(&mut env, &state, exit)),
     };
-    Ok(lowered.iter().zip(&signature.results).map(|(flat, ty)| to_value(*ty, *flat)).collect())
+    Ok(lowered
+        .iter()
+        .zip(&signature.results)
+        .map(|(flat, ty)| to_value(*ty, *flat))
+        .collect())
 }
 
 /// A flat slot as a value of this type.

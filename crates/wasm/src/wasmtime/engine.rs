@@ -35,7 +35,10 @@ pub struct WasmtimeEngine<H: Host> {
 
 impl<H: Host> Clone for WasmtimeEngine<H> {
     fn clone(&self) -> Self {
-        WasmtimeEngine { engine: self.engine.clone(), linker: self.linker.clone() }
+        WasmtimeEngine {
+            engine: self.engine.clone(),
+            linker: self.linker.clone(),
+        }
     }
 }
 
@@ -65,7 +68,11 @@ impl<H: Host> WasmtimeEngine<H> {
         let module = Module::new(&self.engine, &prepared.bytes).map_err(error)?;
         let instance = self.linker.instantiate_pre(&module).map_err(error)?;
         let exports = Arc::new(ExportIndices::find(&module, &prepared)?);
-        Ok(WasmtimeModule { prepared, instance, exports })
+        Ok(WasmtimeModule {
+            prepared,
+            instance,
+            exports,
+        })
     }
 }
 
@@ -107,20 +114,28 @@ pub(super) struct ExportIndices {
 impl ExportIndices {
     fn find(module: &Module, prepared: &PreparedModule) -> Result<Self, EngineError> {
         let find = |name: &str| {
-            module.get_export_index(name).ok_or_else(|| instantiate_error(format!("no export `{name}`")))
+            module
+                .get_export_index(name)
+                .ok_or_else(|| instantiate_error(format!("no export `{name}`")))
         };
         let entry = |entry: &ContractEntryPoint| {
             let post_return = module.get_export_index(&entry.post_return_name());
             Ok((find(&entry.export_name())?, post_return))
         };
-        let captured = prepared.captured_globals.iter().map(|global| find(&global.export_name));
+        let captured = prepared
+            .captured_globals
+            .iter()
+            .map(|global| find(&global.export_name));
         Ok(ExportIndices {
             memory: find(MEMORY_EXPORT)?,
             realloc: find(REALLOC_EXPORT)?,
             fuel: find(FUEL_EXPORT)?,
             stack: find(STACK_EXPORT)?,
             captured: captured.collect::<Result<_, _>>()?,
-            entries: ContractEntryPoint::ALL.iter().map(entry).collect::<Result<_, _>>()?,
+            entries: ContractEntryPoint::ALL
+                .iter()
+                .map(entry)
+                .collect::<Result<_, _>>()?,
             start: module.get_export_index(START_EXPORT),
         })
     }
@@ -156,9 +171,15 @@ fn base_config() -> Config {
 }
 
 fn setup_error(reason: impl std::fmt::Display) -> EngineError {
-    EngineError::Setup { engine: NAME, reason: format!("{reason:#}") }
+    EngineError::Setup {
+        engine: NAME,
+        reason: format!("{reason:#}"),
+    }
 }
 
 pub(super) fn instantiate_error(reason: impl std::fmt::Display) -> EngineError {
-    EngineError::Instantiate { engine: NAME, reason: format!("{reason:#}") }
+    EngineError::Instantiate {
+        engine: NAME,
+        reason: format!("{reason:#}"),
+    }
 }

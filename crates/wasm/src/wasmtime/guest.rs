@@ -47,8 +47,11 @@ impl<'a, H: Host> WasmtimeGuest<'a, H> {
     /// Looks at the instance of this store.
     pub(super) fn new(store: StoreContextMut<'a, State<H>>) -> Self {
         let exports = exports(store.data());
-        let handles =
-            Handles { memory: exports.memory, fuel: exports.fuel, stack: exports.stack };
+        let handles = Handles {
+            memory: exports.memory,
+            fuel: exports.fuel,
+            stack: exports.stack,
+        };
         WasmtimeGuest { store, handles }
     }
 
@@ -57,7 +60,9 @@ impl<'a, H: Host> WasmtimeGuest<'a, H> {
         if let Some(exit) = self.store.data_mut().exit.take() {
             return exit;
         }
-        let trap = error.downcast_ref::<Trap>().map_or(GuestFailure::Trap(TrapKind::Other), trap);
+        let trap = error
+            .downcast_ref::<Trap>()
+            .map_or(GuestFailure::Trap(TrapKind::Other), trap);
         CallError::Guest(explain_trap(self.meters(), trap))
     }
 
@@ -67,7 +72,8 @@ impl<'a, H: Host> WasmtimeGuest<'a, H> {
         parameters: &[Val],
         results: &mut [Val],
     ) -> Result<(), CallError<H::Error>> {
-        func.call(&mut self.store, parameters, results).map_err(|error| self.explain(&error))
+        func.call(&mut self.store, parameters, results)
+            .map_err(|error| self.explain(&error))
     }
 }
 
@@ -123,14 +129,21 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
 
     fn set_meters(&mut self, meters: Meters) {
         let set = |global: Global, value, store: &mut StoreContextMut<'_, _>| {
-            global.set(store, value).expect("preparation made the meter a mutable global");
+            global
+                .set(store, value)
+                .expect("preparation made the meter a mutable global");
         };
         set(self.handles.fuel, Val::I64(meters.fuel), &mut self.store);
         set(self.handles.stack, Val::I32(meters.stack), &mut self.store);
     }
 
     fn start(&mut self) -> Result<(), CallError<H::Error>> {
-        let exports = self.store.data_mut().exports.as_mut().expect("resolved before any call");
+        let exports = self
+            .store
+            .data_mut()
+            .exports
+            .as_mut()
+            .expect("resolved before any call");
         match exports.start.take() {
             Some(start) => self.call_func(start, &[], &mut []),
             None => Ok(()),
@@ -171,17 +184,27 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
 }
 
 /// Leaves the reason of an early end in the store, and gives Wasmtime an error to unwind with.
-pub(super) fn leave<H: Host>(mut store: impl AsContextMut<Data = State<H>>, exit: CallError<H::Error>) -> wasmtime::Error {
+pub(super) fn leave<H: Host>(
+    mut store: impl AsContextMut<Data = State<H>>,
+    exit: CallError<H::Error>,
+) -> wasmtime::Error {
     store.as_context_mut().data_mut().exit = Some(exit);
     wasmtime::Error::msg("ended by the host")
 }
 
 fn exports<H: Host>(state: &State<H>) -> &Exports {
-    state.exports.as_ref().expect("the exports are resolved before anything is called")
+    state
+        .exports
+        .as_ref()
+        .expect("the exports are resolved before anything is called")
 }
 
 fn out_of_range(address: u32, len: usize, size: usize) -> MemoryError {
-    MemoryError::OutOfRange { address, len: len as u64, size: size as u64 }
+    MemoryError::OutOfRange {
+        address,
+        len: len as u64,
+        size: size as u64,
+    }
 }
 
 fn trap(trap: &Trap) -> GuestFailure {

@@ -9,9 +9,7 @@ use super::{
     link::{from_val, to_val},
 };
 use crate::{
-    EngineError, Entered, Host, InstanceSnapshot, RestoreError,
-    boundary::enter,
-    host::Slot,
+    EngineError, Entered, Host, InstanceSnapshot, RestoreError, boundary::enter, host::Slot,
 };
 
 /// One instance of a module, with a store of its own so that it can go by itself.
@@ -27,11 +25,17 @@ impl<H: Host> WasmtimeInstance<H> {
     /// If the engine has no room for another instance.
     pub fn new(module: &WasmtimeModule<H>) -> Result<Self, EngineError> {
         let mut store = Store::new(module.instance.module().engine(), Slot::new());
-        let instance = module.instance.instantiate(&mut store).map_err(instantiate_error)?;
+        let instance = module
+            .instance
+            .instantiate(&mut store)
+            .map_err(instantiate_error)?;
         let exports = resolve(&module.exports, &instance, &mut store)
             .ok_or_else(|| instantiate_error("an export has another type"))?;
         store.data_mut().exports = Some(exports);
-        Ok(WasmtimeInstance { module: module.clone(), store })
+        Ok(WasmtimeInstance {
+            module: module.clone(),
+            store,
+        })
     }
 
     /// The module that this is an instance of.
@@ -40,8 +44,16 @@ impl<H: Host> WasmtimeInstance<H> {
     }
 
     /// Calls an entry point, lending the guest the host.
-    pub fn enter<E: EntryPoint>(&mut self, host: H, parameters: &E::Parameters) -> Entered<H, E::Results> {
-        enter::<E, H, _>(&mut WasmtimeGuest::new(self.store.as_context_mut()), host, parameters)
+    pub fn enter<E: EntryPoint>(
+        &mut self,
+        host: H,
+        parameters: &E::Parameters,
+    ) -> Entered<H, E::Results> {
+        enter::<E, H, _>(
+            &mut WasmtimeGuest::new(self.store.as_context_mut()),
+            host,
+            parameters,
+        )
     }
 
     /// The size of the memory in bytes.
@@ -54,7 +66,9 @@ impl<H: Host> WasmtimeInstance<H> {
         reused.module = self.module.prepared.hash();
         reused.started = self.exports().start.is_none();
         reused.memory.clear();
-        reused.memory.extend_from_slice(self.exports().memory.data(&self.store));
+        reused
+            .memory
+            .extend_from_slice(self.exports().memory.data(&self.store));
         reused.globals.clear();
         for index in 0..self.exports().captured.len() {
             let global = self.exports().captured[index];
@@ -73,24 +87,43 @@ impl<H: Host> WasmtimeInstance<H> {
         let memory = self.exports().memory;
         let missing_pages = (snapshot.memory.len() as u64 - self.memory_bytes()) >> 16;
         if missing_pages > 0 {
-            let too_large =
-                RestoreError::MemoryTooLarge { snapshot: snapshot.memory.len() as u64 };
-            memory.grow(&mut self.store, missing_pages).map_err(|_| too_large)?;
+            let too_large = RestoreError::MemoryTooLarge {
+                snapshot: snapshot.memory.len() as u64,
+            };
+            memory
+                .grow(&mut self.store, missing_pages)
+                .map_err(|_| too_large)?;
         }
-        memory.data_mut(&mut self.store).copy_from_slice(&snapshot.memory);
+        memory
+            .data_mut(&mut self.store)
+            .copy_from_slice(&snapshot.memory);
         for (index, flat) in snapshot.globals.iter().enumerate() {
             let global = self.exports().captured[index];
-            let value = to_val(self.module.prepared.captured_globals[index].ty.into(), *flat);
-            global.set(&mut self.store, value).expect("captured globals are mutable");
+            let value = to_val(
+                self.module.prepared.captured_globals[index].ty.into(),
+                *flat,
+            );
+            global
+                .set(&mut self.store, value)
+                .expect("captured globals are mutable");
         }
         if snapshot.started {
-            self.store.data_mut().exports.as_mut().expect("resolved in `new`").start = None;
+            self.store
+                .data_mut()
+                .exports
+                .as_mut()
+                .expect("resolved in `new`")
+                .start = None;
         }
         Ok(())
     }
 
     fn exports(&self) -> &Exports {
-        self.store.data().exports.as_ref().expect("resolved in `new`")
+        self.store
+            .data()
+            .exports
+            .as_ref()
+            .expect("resolved in `new`")
     }
 }
 
@@ -104,8 +137,11 @@ fn resolve<H: Host>(
     let realloc = export(&indices.realloc)?.into_func()?;
     let fuel = export(&indices.fuel)?.into_global()?;
     let stack = export(&indices.stack)?.into_global()?;
-    let captured: Option<_> =
-        indices.captured.iter().map(|index| export(index)?.into_global()).collect();
+    let captured: Option<_> = indices
+        .captured
+        .iter()
+        .map(|index| export(index)?.into_global())
+        .collect();
     let mut func = |index| export(index).and_then(Extern::into_func);
     let entries: Option<_> = indices
         .entries
@@ -114,5 +150,13 @@ fn resolve<H: Host>(
         .collect();
     let start = indices.start.as_ref().and_then(&mut func);
     let realloc = realloc.typed(&*store).ok()?;
-    Some(Exports { memory, realloc, fuel, stack, captured: captured?, entries: entries?, start })
+    Some(Exports {
+        memory,
+        realloc,
+        fuel,
+        stack,
+        captured: captured?,
+        entries: entries?,
+        start,
+    })
 }

@@ -14,7 +14,11 @@ use crate::{
 
 /// A linker with every host function of the boundary.
 pub(super) fn linker<H: Host>(engine: &Engine) -> wasmtime::Result<Linker<State<H>>> {
-    let mut visitor = Visitor { linker: Linker::new(engine), result: Ok(()), host: PhantomData };
+    let mut visitor = Visitor {
+        linker: Linker::new(engine),
+        result: Ok(()),
+        host: PhantomData,
+    };
     visit_contract_host::<H>(&mut visitor);
     visitor.result.map(|()| visitor.linker)
 }
@@ -37,9 +41,11 @@ impl<H: Host> HostFunctionVisitor<H> for Visitor<H> {
     {
         let signature = Signature::import::<P, R>();
         let ty = func_type(self.linker.engine(), &signature);
-        let linked = self.linker.func_new(interface, name, ty, move |caller, params, results| {
-            run_host(caller, function, &signature, params, results)
-        });
+        let linked = self
+            .linker
+            .func_new(interface, name, ty, move |caller, params, results| {
+                run_host(caller, function, &signature, params, results)
+            });
         if let Err(error) = linked {
             self.result = Err(error);
         }
@@ -66,7 +72,11 @@ fn run_host<H: Host, P: WitLift, R: WitLower>(
         Ok(lowered) => lowered,
         Err(exit) => return Err(leave(caller, exit)),
     };
-    for ((value, flat), ty) in results.iter_mut().zip(lowered.iter()).zip(&signature.results) {
+    for ((value, flat), ty) in results
+        .iter_mut()
+        .zip(lowered.iter())
+        .zip(&signature.results)
+    {
         *value = to_val(*ty, *flat);
     }
     Ok(())

@@ -17,8 +17,14 @@ pub(crate) struct TestHost {
 
 impl TestHost {
     pub(crate) fn with_fuel(fuel: i64) -> Self {
-        let meters = Meters { fuel, stack: resident_wasm::prepare::STACK_UNITS };
-        TestHost { meters, asked: Vec::new() }
+        let meters = Meters {
+            fuel,
+            stack: resident_wasm::prepare::STACK_UNITS,
+        };
+        TestHost {
+            meters,
+            asked: Vec::new(),
+        }
     }
 }
 

@@ -67,16 +67,25 @@ fn prepare(code: &[u8]) -> Arc<PreparedModule> {
 /// A fresh instance on each engine.
 fn instances(prepared: &Arc<PreparedModule>) -> [Instance; 2] {
     let wasmtime = WasmtimeEngine::new().expect("Wasmtime runs here");
-    let module = wasmtime.compile(prepared.clone()).expect("Wasmtime compiles the module");
+    let module = wasmtime
+        .compile(prepared.clone())
+        .expect("Wasmtime compiles the module");
     let wasmtime = WasmtimeInstance::new(&module).expect("there is room for an instance");
     let wasmer = WasmerEngine::new().expect("Wasmer runs here");
-    let module = wasmer.compile(prepared.clone()).expect("Wasmer compiles the module");
+    let module = wasmer
+        .compile(prepared.clone())
+        .expect("Wasmer compiles the module");
     let wasmer = WasmerInstance::new(&module).expect("there is room for an instance");
     [Instance::Wasmtime(wasmtime), Instance::Wasmer(wasmer)]
 }
 
 fn number(response: Response) -> i32 {
-    i32::from_le_bytes(response.expect("the operation passes").try_into().expect("four bytes"))
+    i32::from_le_bytes(
+        response
+            .expect("the operation passes")
+            .try_into()
+            .expect("four bytes"),
+    )
 }
 
 #[test]
@@ -99,7 +108,10 @@ fn a_host_call_takes_bytes_and_gives_bytes() {
 fn an_error_of_the_host_comes_back_unchanged() {
     let code = contract("(call $chain_id (i32.const 64)) (i32.const 0)", "");
     for mut instance in instances(&prepare(&code)) {
-        assert_eq!(instance.call(b""), Err(CallError::Host(Refused("chain_id"))));
+        assert_eq!(
+            instance.call(b""),
+            Err(CallError::Host(Refused("chain_id")))
+        );
     }
 }
 
@@ -148,7 +160,10 @@ fn endless_recursion_ends_the_same_way_on_both_engines() {
     let [mut wasmtime, mut wasmer] = instances(&prepare(&code));
     let (response, host) = wasmtime.call_with(FUEL, b"");
     let (other_response, other_host) = wasmer.call_with(FUEL, b"");
-    assert_eq!(response, Err(CallError::Guest(GuestFailure::StackExhausted)));
+    assert_eq!(
+        response,
+        Err(CallError::Guest(GuestFailure::StackExhausted))
+    );
     assert_eq!(other_response, response);
     assert_eq!(host.meters, other_host.meters);
     assert_eq!(wasmtime.snapshot(), wasmer.snapshot());
@@ -158,8 +173,14 @@ fn endless_recursion_ends_the_same_way_on_both_engines() {
 fn traps_are_told_apart_and_alike() {
     let cases = [
         ("(unreachable)", TrapKind::Unreachable),
-        ("(drop (i32.load (i32.const -4)))", TrapKind::MemoryOutOfBounds),
-        ("(drop (i32.div_u (i32.const 1) (i32.load (i32.const 0))))", TrapKind::IntegerDivisionByZero),
+        (
+            "(drop (i32.load (i32.const -4)))",
+            TrapKind::MemoryOutOfBounds,
+        ),
+        (
+            "(drop (i32.div_u (i32.const 1) (i32.load (i32.const 0))))",
+            TrapKind::IntegerDivisionByZero,
+        ),
         (
             "(drop (i32.div_s (i32.const 0x80000000) (i32.sub (i32.load (i32.const 0)) (i32.const 1))))",
             TrapKind::IntegerOverflow,
@@ -168,9 +189,18 @@ fn traps_are_told_apart_and_alike() {
             "(drop (i32.trunc_f32_s (f32.reinterpret_i32 (i32.const 0x7fc00000))))",
             TrapKind::BadConversionToInteger,
         ),
-        ("(call_indirect $table (type $nothing) (i32.const 1))", TrapKind::IndirectCallToNull),
-        ("(call_indirect $table (type $nothing) (i32.const 0))", TrapKind::BadSignature),
-        ("(call_indirect $table (type $nothing) (i32.const 2))", TrapKind::TableOutOfBounds),
+        (
+            "(call_indirect $table (type $nothing) (i32.const 1))",
+            TrapKind::IndirectCallToNull,
+        ),
+        (
+            "(call_indirect $table (type $nothing) (i32.const 0))",
+            TrapKind::BadSignature,
+        ),
+        (
+            "(call_indirect $table (type $nothing) (i32.const 2))",
+            TrapKind::TableOutOfBounds,
+        ),
     ];
     let more = "(type $nothing (func)) (table $table 2 2 funcref) (elem (i32.const 0) $allocate)";
     for (instruction, kind) in cases {
@@ -240,9 +270,21 @@ fn memory_that_grew_wants_a_new_instance() {
         assert_eq!(number(instance.call(&[2])), 5);
         let grown = instance.snapshot();
         let error = instance.restore(&before).expect_err("memory cannot shrink");
-        assert_eq!(error, RestoreError::MemoryGrew { snapshot: 3 << 16, instance: 5 << 16 });
-        assert_eq!(instance.snapshot(), grown, "a refused restore changes nothing");
-        fresh.restore(&before).expect("a new instance can grow to the snapshot's size");
+        assert_eq!(
+            error,
+            RestoreError::MemoryGrew {
+                snapshot: 3 << 16,
+                instance: 5 << 16
+            }
+        );
+        assert_eq!(
+            instance.snapshot(),
+            grown,
+            "a refused restore changes nothing"
+        );
+        fresh
+            .restore(&before)
+            .expect("a new instance can grow to the snapshot's size");
         assert_eq!(fresh.memory_bytes(), 3 << 16);
         assert_eq!(fresh.snapshot(), before);
         assert_eq!(number(fresh.call(&[0])), 3);
@@ -263,7 +305,9 @@ fn a_snapshot_of_one_engine_continues_on_the_other() {
     let [mut wasmtime, mut wasmer] = instances(&prepare(&code));
     for _ in 0..3 {
         wasmtime.call(b"x").expect("the operation passes");
-        wasmer.restore(&wasmtime.snapshot()).expect("the snapshot fits");
+        wasmer
+            .restore(&wasmtime.snapshot())
+            .expect("the snapshot fits");
         assert_eq!(wasmer.call(b"xyz"), wasmtime.call(b"xyz"));
         assert_eq!(wasmer.snapshot(), wasmtime.snapshot());
     }
@@ -273,11 +317,14 @@ fn a_snapshot_of_one_engine_continues_on_the_other() {
 fn a_snapshot_of_another_module_is_refused() {
     let first = contract(&respond("(i32.const 1)"), "");
     let second = contract(&respond("(i32.const 2)"), "");
-    for (mut one, mut other) in
-        instances(&prepare(&first)).into_iter().zip(instances(&prepare(&second)))
+    for (mut one, mut other) in instances(&prepare(&first))
+        .into_iter()
+        .zip(instances(&prepare(&second)))
     {
         let before = other.snapshot();
-        let error = other.restore(&one.snapshot()).expect_err("the modules differ");
+        let error = other
+            .restore(&one.snapshot())
+            .expect_err("the modules differ");
         assert!(matches!(error, RestoreError::OtherModule { .. }), "{error}");
         assert_eq!(other.snapshot(), before);
     }
@@ -295,7 +342,13 @@ fn a_start_function_runs_once_before_the_first_entry() {
     for (mut instance, mut fresh) in instances(&prepared).into_iter().zip(instances(&prepared)) {
         assert_eq!(number(instance.call(b"")), 5);
         assert_eq!(number(instance.call(b"")), 5);
-        fresh.restore(&instance.snapshot()).expect("the snapshot fits");
-        assert_eq!(number(fresh.call(b"")), 5, "what was restored has started already");
+        fresh
+            .restore(&instance.snapshot())
+            .expect("the snapshot fits");
+        assert_eq!(
+            number(fresh.call(b"")),
+            5,
+            "what was restored has started already"
+        );
     }
 }
