@@ -1,7 +1,8 @@
 //! Why something did not happen: a failure is data, a fault is the node's, missing data is neither.
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, Timestamp,
+    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, GenericApplicationId,
+    Timestamp,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
@@ -109,6 +110,9 @@ pub enum FailureReason {
         /// What it had to be before.
         limit: Timestamp,
     },
+    /// The chain does not let this application execute operations.
+    #[error("the chain does not permit operations of {0}")]
+    NotPermitted(GenericApplicationId),
     /// A published module was refused.
     #[error("module refused: {0}")]
     Module(#[from] PrepareError),

@@ -7,7 +7,7 @@ use resident_base::{Amount, ApplicationId, BlockHeight, ChainId, CryptoHash};
 use resident_chain::{BlockError, DropReason, MessageAction, StagingPolicy, Transaction};
 use resident_execution::{EngineKind, Message, MissingData, SessionKind};
 
-use crate::common::{Chains, open_chain, transfer};
+use crate::common::{Chains, open_chain, open_chain_for, transfer};
 
 fn tokens(count: u128) -> Amount {
     Amount::from_tokens(count)
@@ -161,6 +161,24 @@ fn a_failing_operation_names_itself_and_stores_nothing() {
         "{error}"
     );
     assert_eq!(chains.tip(root), Default::default());
+}
+
+#[test]
+fn a_chain_for_one_application_refuses_other_operations() {
+    let chains = reference();
+    let root = chains.create(0, tokens(5));
+    let application = ApplicationId::new(CryptoHash::of_bytes(b"the only one"));
+    let opened = chains.add(root, vec![open_chain_for(application, tokens(3))]);
+    let child = bcs::from_bytes(&opened.executed.outcome.transactions[0].response).unwrap();
+    let error = chains
+        .stage(child, vec![transfer(root, tokens(1))], &auto_retry())
+        .err()
+        .expect("the transfer is not permitted");
+    assert!(
+        error.to_string().contains("does not permit operations"),
+        "{error}"
+    );
+    assert_eq!(chains.tip(child).next_height, BlockHeight(0));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use resident_base::{
-    Account, AccountOwner, Amount, Blob, BlobContent, BlockHeight, ChainDescription, ChainId,
-    ChainOrigin, ChainOwnership, InitialChainConfig, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, Blob, BlobContent,
+    BlockHeight, ChainDescription, ChainId, ChainOrigin, ChainOwnership, InitialChainConfig,
+    Timestamp,
 };
 use resident_chain::{
     Block, BlockDraft, BlockError, BlockExecution, BlockOutcome, ChainReader, ChainTip, Cursor,
@@ -147,10 +148,22 @@ pub(crate) fn transfer(recipient: ChainId, amount: Amount) -> Transaction {
 }
 
 pub(crate) fn open_chain(balance: Amount) -> Transaction {
+    open_chain_with(ApplicationPermissions::default(), balance)
+}
+
+/// Opens a chain on which only this application executes operations.
+pub(crate) fn open_chain_for(application: ApplicationId, balance: Amount) -> Transaction {
+    open_chain_with(ApplicationPermissions::new_single(application), balance)
+}
+
+fn open_chain_with(
+    application_permissions: ApplicationPermissions,
+    balance: Amount,
+) -> Transaction {
     Transaction::ExecuteOperation(Operation::System(SystemOperation::OpenChain {
         ownership: ChainOwnership::single(OWNER),
         balance,
-        application_permissions: Default::default(),
+        application_permissions,
     }))
 }
 

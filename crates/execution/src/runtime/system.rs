@@ -2,8 +2,8 @@
 
 use resident_base::{
     Account, AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent,
-    BlobType, Bytecode, ChainDescription, ChainId, ChainOrigin, InitialChainConfig, ModuleId,
-    VmRuntime,
+    BlobType, Bytecode, ChainDescription, ChainId, ChainOrigin, GenericApplicationId,
+    InitialChainConfig, ModuleId, VmRuntime,
 };
 use resident_wasm::prepare_contract;
 use serde::Serialize;
@@ -23,6 +23,7 @@ impl RuntimeHandle {
                 bytes,
             }) => {
                 self.transaction.message = None;
+                self.check_permitted(application_id.into())?;
                 let owner = self.context.authenticated_owner;
                 let authority = Authority {
                     owner,
@@ -32,9 +33,19 @@ impl RuntimeHandle {
             }
             Action::Operation(Operation::System(operation)) => {
                 self.transaction.message = None;
+                self.check_permitted(GenericApplicationId::System)?;
                 self.run_system(operation)
             }
             Action::Message { context, message } => self.receive(context, message),
+        }
+    }
+
+    /// A chain may let only some applications execute operations.
+    fn check_permitted(&self, id: GenericApplicationId) -> Result<(), Stop> {
+        let permissions = &self.config.application_permissions;
+        match permissions.can_execute_operations(&id) {
+            true => Ok(()),
+            false => Err(FailureReason::NotPermitted(id).into()),
         }
     }
 
