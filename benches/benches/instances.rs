@@ -80,7 +80,7 @@ fn main() {
     let (mut first, mut second) = (Some(bytes.clone()), Some(bytes.clone()));
     compare(vec![
         Subject::new("plain copy of as many bytes", || {
-            copy.copy_from_slice(&source)
+            copy.copy_from_slice(&source);
         }),
         Subject::new("snapshot/engine=wasmtime", || {
             first = Some(on_wasmtime.snapshot(first.take().unwrap_or_default()));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use resident_base::{ApplicationId, Timestamp};
-use resident_execution::{Failure, Message, MessageKind};
+use resident_execution::{Failure, Message, MessageKind, MissingData};
 
 use crate::MessageBundle;
 
@@ -62,6 +62,8 @@ pub enum DropReason {
     Failed(Failure),
     /// An earlier bundle of the same sender was dropped.
     AfterDropped,
+    /// Something that it needs is not here: fetch it, and the bundle can be tried again.
+    Missing(MissingData),
     /// Too many bundles had exceeded limits.
     TooManyFailures,
     /// Building the block took too long.

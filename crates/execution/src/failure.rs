@@ -47,6 +47,8 @@ impl Failure {
     pub fn is_limit(&self) -> bool {
         match &self.reason {
             FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
+            // These two have nothing to do with what else is in the block.
+            FailureReason::Limit(LimitKind::CallDepth | LimitKind::BlobBytes) => false,
             FailureReason::Limit(_) => true,
             _ => false,
         }
@@ -130,12 +132,6 @@ pub enum FailureReason {
 /// A limit of [`crate::ResourcePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LimitKind {
-    /// The fuel of one transaction.
-    #[error("fuel of a transaction")]
-    TransactionFuel,
-    /// The fuel of the whole block.
-    #[error("fuel of the block")]
-    BlockFuel,
     /// Messages sent in the block.
     #[error("messages of the block")]
     Messages,

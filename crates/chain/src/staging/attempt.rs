@@ -161,6 +161,12 @@ impl Staging<'_> {
                 attempt.spacing_log2 = 0;
                 self.fail(index, failure, attempt, tracker)?;
             }
+            Err(Halt::Stop(Stop::Missing(data))) => {
+                self.return_to_before(&current, attempt, tracker)?;
+                attempt.spacing_log2 = 0;
+                attempt.dropped_senders.insert(origin);
+                self.candidates[index].drop(DropReason::Missing(data));
+            }
             Err(halt) => return Err(failed(index, halt)),
         }
         Ok(())

@@ -67,7 +67,7 @@ impl TransactionRunner for Script {
             b"fail" => Err(failure(application_id, FailureReason::NotSigned)),
             b"limit" => Err(failure(
                 application_id,
-                FailureReason::Limit(LimitKind::BlockFuel),
+                FailureReason::Limit(LimitKind::Messages),
             )),
             b"fault" => Err(Fault::Misuse("so it was asked").into()),
             b"refuse" => {
@@ -374,7 +374,29 @@ fn a_refusal_removes_the_latest_bundle_that_reached_the_application() {
     ));
     assert_eq!(staged.rejected(), [(4, 1)]);
     assert_eq!(staged.transactions.len(), 3);
-    assert_eq!(staged.executions, 6 + 4);
+    // The bundle before the failing one shares its checkpoint, and is executed again.
+    assert_eq!(staged.executions, 7 + 4);
+}
+
+/// Bundles that share a checkpoint with a failing one are executed again. However the failing ones are
+/// placed, that is less than what passed.
+#[test]
+fn what_is_executed_again_is_bounded_by_what_passed() {
+    for period in 2..30 {
+        let transactions: Vec<_> = (1..=60)
+            .map(|index| {
+                let does = if index % period == 0 { "fail" } else { "a" };
+                incoming(2, index, &[(1, does)])
+            })
+            .collect();
+        let staged = stage(transactions, &auto_retry(0)).unwrap();
+        let failing = u64::from(60 / period);
+        assert_eq!(staged.rejected().len() as u64, failing);
+        let passed = 60 - failing;
+        let once = passed + 2 * failing;
+        assert!(staged.executions >= once);
+        assert!(staged.executions < once + passed, "every {period}th fails");
+    }
 }
 
 #[test]

@@ -258,7 +258,20 @@ fn missing_data_is_neither_failure_nor_fault() {
             bytes: vec![],
         };
     }
-    let error = chains.stage(to, transactions, &auto_retry()).err().unwrap();
+    // The bundle waits, and holds up nobody but its sender.
+    let staged = chains
+        .stage(to, transactions.clone(), &auto_retry())
+        .unwrap();
+    let dropped = &staged.dropped[0].1;
+    assert!(
+        matches!(dropped, DropReason::Missing(MissingData::Blob(_))),
+        "{dropped:?}"
+    );
+    assert!(staged.rejected.is_empty());
+    let error = chains
+        .stage(to, transactions, &StagingPolicy::Abort)
+        .err()
+        .unwrap();
     assert!(
         matches!(error, BlockError::MissingData(MissingData::Blob(_))),
         "{error}"

@@ -76,7 +76,7 @@ fn unknown_applications_and_modules_are_missing_data() {
         message,
         bundles::operation(module),
     ] {
-        let error = scene.refuse(&[transaction], &TestChains::auto_retry(3));
+        let error = scene.refuse(&[transaction], &StagingPolicy::Abort);
         assert!(
             matches!(error, BlockError::MissingData(MissingData::Blob(_))),
             "{error}"

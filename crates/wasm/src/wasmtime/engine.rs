@@ -16,8 +16,9 @@ use crate::{
 
 const NAME: &str = "wasmtime";
 
-/// Instances that can live at the same time in one process.
-const POOLED_INSTANCES: u32 = 1_000;
+/// Instances that can live at the same time on one engine: enough for forty blocks that each have as
+/// many applications as the default policy allows. Only address space is reserved for them.
+const POOLED_INSTANCES: u32 = 4_000;
 
 /// What an instance reserves of address space for its memory. Four gibibytes, with a guard behind
 /// them, are what makes bounds checks free.
