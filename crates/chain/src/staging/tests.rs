@@ -390,7 +390,7 @@ fn what_is_executed_again_is_bounded_by_what_passed() {
             })
             .collect();
         let staged = stage(transactions, &auto_retry(0)).unwrap();
-        let failing = u64::from(60 / period);
+        let failing = 60 / period;
         assert_eq!(staged.rejected().len() as u64, failing);
         let passed = 60 - failing;
         let once = passed + 2 * failing;
