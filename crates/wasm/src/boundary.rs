@@ -57,14 +57,31 @@ where
     R: WitLower,
 {
     let parameters = lift_params::<P, G>(guest, flats)?;
-    let meters = guest.meters();
+    let mut meters = guest.meters();
+    meters.stack -= HOST_CALL_STACK_UNITS;
+    if meters.stack < 0 {
+        return Err(CallError::Guest(GuestFailure::StackExhausted));
+    }
     let host = guest.host().as_mut().expect("a running guest has a host");
     host.set_meters(meters);
     let result = function(host, parameters).map_err(CallError::Host);
     let meters = host.meters();
+    // Lowering may call the guest's allocator, which may call the host again.
     guest.set_meters(meters);
-    lower_results(guest, &result?, return_pointer)
+    let lowered = lower_results(guest, &result?, return_pointer)?;
+    let mut meters = guest.meters();
+    meters.stack += HOST_CALL_STACK_UNITS;
+    guest.set_meters(meters);
+    Ok(lowered)
 }
+
+/// What a host function takes of the call-stack budget while it runs, in units of
+/// [`crate::prepare::STACK_UNITS`].
+///
+/// A guest can recurse through the host: by applications that call each other, and by an allocator that
+/// calls host functions which return lists. The native frames in between are the host's, so they are
+/// paid for here, and such a recursion ends at the same call on every engine, after at most 128 of them.
+const HOST_CALL_STACK_UNITS: i32 = 256;
 
 /// Enters the guest at `E`, lending it the host.
 pub(crate) fn enter<E, H, G>(

@@ -94,6 +94,11 @@ impl ContractHost for TestHost {
 ///
 /// `$heap` is its hidden allocator state, `$stack_pointer` a hidden stack pointer.
 pub(crate) fn contract(code: &str, more: &str) -> Vec<u8> {
+    contract_with_allocator("(call $allocate (local.get 3))", code, more)
+}
+
+/// As [`contract`], with another body of `cabi_realloc`.
+pub(crate) fn contract_with_allocator(allocator: &str, code: &str, more: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
             (import "resident:app/storage" "read-value"
@@ -108,7 +113,7 @@ pub(crate) fn contract(code: &str, more: &str) -> Vec<u8> {
                     (i32.add (i32.add (global.get $heap) (local.get $size)) (i32.const 15))
                     (i32.const -16))))
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-                (call $allocate (local.get 3)))
+                {allocator})
             {more}
             (func (export "resident:app/contract-entrypoints#execute-operation")
                 (param $address i32) (param $length i32) (result i32)

@@ -5,7 +5,7 @@ mod host;
 
 use std::sync::Arc;
 
-use host::{Refused, TestHost, contract, respond};
+use host::{Refused, TestHost, contract, contract_with_allocator, respond};
 use resident_abi::entry_points::ExecuteOperation;
 use resident_wasm::{
     CallError, Entered, GuestFailure, InstanceSnapshot, RestoreError, TrapKind,
@@ -167,6 +167,50 @@ fn endless_recursion_ends_the_same_way_on_both_engines() {
     assert_eq!(other_response, response);
     assert_eq!(host.meters, other_host.meters);
     assert_eq!(wasmtime.snapshot(), wasmer.snapshot());
+}
+
+/// An allocator that calls a host function which returns a list, which is lowered by the allocator: a
+/// recursion in which most native frames are the host's.
+#[test]
+fn endless_recursion_through_the_host_ends_the_same_way_on_both_engines() {
+    let code = contract_with_allocator(
+        "(i32.store (i32.const 128) (i32.add (i32.load (i32.const 128)) (i32.const 1)))
+         (call $read_value (i32.const 0) (i32.const 4) (i32.const 16))
+         (call $allocate (local.get 3))",
+        "(i32.const 16)",
+        "",
+    );
+    let [mut wasmtime, mut wasmer] = instances(&prepare(&code));
+    let (response, host) = wasmtime.call_with(FUEL, b"x");
+    let (other_response, other_host) = wasmer.call_with(FUEL, b"x");
+    assert_eq!(
+        response,
+        Err(CallError::Guest(GuestFailure::StackExhausted))
+    );
+    assert_eq!(other_response, response);
+    assert_eq!(host.meters, other_host.meters);
+    assert_eq!(host.asked.len(), other_host.asked.len());
+    assert!(host.asked.len() < 128);
+    assert_eq!(wasmtime.snapshot(), wasmer.snapshot());
+}
+
+#[test]
+fn a_host_call_gives_its_part_of_the_stack_back() {
+    let code = contract(
+        "(local $left i32)
+         (local.set $left (i32.const 1000))
+         (loop $again
+            (call $read_value (local.get $address) (local.get $length) (i32.const 16))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $again (local.get $left)))
+         (i32.const 20)",
+        "",
+    );
+    for mut instance in instances(&prepare(&code)) {
+        let (response, host) = instance.call_with(FUEL, b"key");
+        assert_eq!(response.expect("the operation passes"), b"value of key");
+        assert_eq!(host.meters.stack, resident_wasm::prepare::STACK_UNITS);
+    }
 }
 
 #[test]
