@@ -133,3 +133,50 @@ fn panicked(panic: &(dyn Any + Send)) -> Fault {
         .or_else(|| panic.downcast_ref::<&str>().copied());
     Fault::Panicked(message.unwrap_or("no message").to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::executor::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_panicking_job_says_so_and_leaves_the_thread_alive() {
+        let pool = BlockPool::new(1);
+        let failed: Result<(), Fault> = block_on(pool.run(|| panic!("out of {}", "luck")));
+        let Err(Fault::Panicked(message)) = failed else {
+            panic!("the job panicked: {failed:?}");
+        };
+        assert_eq!(message, "out of luck");
+        assert!(matches!(block_on(pool.run(|| 7)), Ok(7)));
+    }
+
+    #[test]
+    fn jobs_run_side_by_side_and_each_on_one_thread() {
+        let pool = BlockPool::new(2);
+        let (sender, receiver) = mpsc::channel();
+        // Each job waits for the other, which they could not do on one thread.
+        let first = pool.run(move || {
+            let before = thread::current().id();
+            receiver.recv().expect("the other job sends");
+            before == thread::current().id()
+        });
+        let second = pool.run(move || sender.send(()).is_ok());
+        assert!(matches!(block_on(first), Ok(true)));
+        assert!(matches!(block_on(second), Ok(true)));
+    }
+
+    #[test]
+    fn dropping_the_pool_waits_for_jobs_that_nobody_waits_for() {
+        let (sender, receiver) = mpsc::channel();
+        let pool = BlockPool::new(1);
+        for number in 0..3 {
+            let sender = sender.clone();
+            drop(pool.run(move || sender.send(number)));
+        }
+        drop((pool, sender));
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}

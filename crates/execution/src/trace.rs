@@ -24,6 +24,4 @@ pub struct Trace {
     pub host_calls: u64,
     /// Fuel that was spent by transactions that stayed, and by the finalization.
     pub fuel: u64,
-    /// The largest memory of any instance in bytes, when it was last entered.
-    pub largest_memory_bytes: u64,
 }

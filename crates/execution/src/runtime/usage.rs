@@ -127,3 +127,65 @@ fn difference(now: &Resources, before: &Resources) -> Resources {
         ..Resources::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Failure, Prices};
+
+    fn policy() -> ResourcePolicy {
+        let mut policy = ResourcePolicy::default();
+        policy.limits.transaction_fuel = 100;
+        policy.limits.block_fuel = 250;
+        policy.limits.bytes_read = 10;
+        policy.prices = Prices {
+            fuel: Amount::from_attos(3),
+            message: Amount::from_attos(50),
+            ..Prices::default()
+        };
+        policy
+    }
+
+    fn spend(usage: &mut Usage, fuel: u64) -> Amount {
+        usage.begin(&policy());
+        usage.charge_fuel(fuel).expect("there is enough");
+        usage.end(&policy())
+    }
+
+    #[test]
+    fn a_transaction_gets_what_the_block_has_left() {
+        let mut usage = Usage::default();
+        assert_eq!(spend(&mut usage, 90), Amount::from_attos(270));
+        assert_eq!(spend(&mut usage, 100), Amount::from_attos(300));
+        usage.begin(&policy());
+        assert_eq!(usage.meters.fuel, 60);
+        let stop = usage.charge_fuel(61).expect_err("that is too much");
+        assert!(
+            matches!(&stop, Stop::Failure(failure) if failure.is_limit()),
+            "{stop}"
+        );
+        usage.end(&policy());
+        assert_eq!(usage.used.wasm_fuel, 250, "what was there is spent");
+    }
+
+    #[test]
+    fn a_fee_is_for_the_running_transaction_only() {
+        let mut usage = Usage::default();
+        usage.begin(&policy());
+        usage.message(20, &policy()).expect("there is room");
+        assert_eq!(usage.end(&policy()), Amount::from_attos(50));
+        usage.begin(&policy());
+        assert_eq!(usage.end(&policy()), Amount::ZERO);
+    }
+
+    #[test]
+    fn reads_are_limited_by_block() {
+        let mut usage = Usage::default();
+        usage.read(10, &policy()).expect("that is the limit");
+        let Stop::Failure(Failure { reason, .. }) = usage.read(1, &policy()).expect_err("too much")
+        else {
+            panic!("a limit is a failure");
+        };
+        assert_eq!(reason, FailureReason::Limit(LimitKind::BytesRead));
+    }
+}
