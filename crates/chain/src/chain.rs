@@ -76,7 +76,7 @@ impl ChainReader {
 
 /// The tip, read on a block's thread.
 pub(crate) fn read_tip(store: &dyn KeyValueStore, chain: ChainId) -> Result<ChainTip, Fault> {
-    let record = records::wait(store.read(&records::tip_key(chain)))?;
+    let record = resident_storage::wait(store.read(&records::tip_key(chain)))?;
     decode_tip(record.as_deref())
 }
 

@@ -16,12 +16,9 @@
 //! under tag 5. Nodes that disagree about it would disagree about which bundles are in order; the
 //! local copy is what can be read without opening the state.
 
-use std::task::{Context, Poll};
-
-use futures::task::noop_waker;
 use resident_base::{BlockHeight, ChainId, CryptoHash};
 use resident_execution::{Fault, chain_partition};
-use resident_storage::{LocalTag, StoreError, StoreFuture, partition_key};
+use resident_storage::{LocalTag, partition_key};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Cursor;
@@ -109,29 +106,6 @@ pub(crate) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> R
         what,
         reason: error.to_string(),
     })
-}
-
-/// Waits for a store's answer on a block's thread. Stores that answer at once are never waited for, so
-/// this also works inside of an executor.
-pub(crate) fn wait<T>(mut future: StoreFuture<'_, T>) -> Result<T, StoreError> {
-    match future
-        .as_mut()
-        .poll(&mut Context::from_waker(&noop_waker()))
-    {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => wait_long(future),
-    }
-}
-
-#[cfg(not(target_family = "wasm"))]
-fn wait_long<T>(future: StoreFuture<'_, T>) -> Result<T, StoreError> {
-    futures::executor::block_on(future)
-}
-
-/// A browser's thread cannot sleep.
-#[cfg(target_family = "wasm")]
-fn wait_long<T>(_future: StoreFuture<'_, T>) -> Result<T, StoreError> {
-    Err(StoreError::WouldBlock)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures::executor::block_on;
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
     BlobType, ChainId, ChainOwnership, CryptoHash,
 };
-use resident_storage::{Batch, Journal, KeyValueStore};
+use resident_storage::{Batch, Journal, KeyValueStore, wait};
 use resident_wasm::prepare_contract;
 use serde::de::DeserializeOwned;
 
@@ -73,7 +72,7 @@ impl Executor {
     /// # Errors
     /// If the store fails, or what it holds is not that blob.
     pub fn read_blob(&self, id: BlobId) -> Result<Option<Blob>, Fault> {
-        let Some(bytes) = block_on(self.shared.store.read(&blob_key(id)))? else {
+        let Some(bytes) = wait(self.shared.store.read(&blob_key(id)))? else {
             return Ok(None);
         };
         let blob = Blob::new(BlobContent::new(id.blob_type, bytes));

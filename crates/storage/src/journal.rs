@@ -22,7 +22,6 @@ mod keys;
 mod merge;
 mod pending;
 mod set_hash;
-mod wait;
 
 use std::sync::Arc;
 
@@ -42,6 +41,7 @@ use set_hash::{ElementHasher, SetHash};
 use crate::{
     batch::Batch,
     store::{KeyValueStore, MAX_VALUE_BYTES},
+    wait,
 };
 
 /// A value of the state, cheap to clone.
@@ -84,7 +84,7 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let partition = partition.into();
         check_partition(&partition)?;
-        let accumulator = wait::wait(store.read(&accumulator_key(&partition)))?;
+        let accumulator = wait(store.read(&accumulator_key(&partition)))?;
         let committed_hash = SetHash::decode(accumulator.as_deref())
             .map_err(|bytes| JournalError::DamagedAccumulator { bytes })?;
         let cache = ReadCache::new(store, partition);

@@ -40,6 +40,7 @@ mod journal;
 mod memory;
 mod page;
 mod store;
+mod wait;
 
 pub use batch::{Batch, Operation};
 #[cfg(not(target_family = "wasm"))]
@@ -53,3 +54,4 @@ pub use page::{MAX_PAGE_BYTES, Page};
 pub use store::{
     KeyValueStore, MAX_STORED_KEY_BYTES, MAX_VALUE_BYTES, MaybeSendSync, StoreError, StoreFuture,
 };
+pub use wait::wait;

@@ -11,11 +11,11 @@ use super::{
     error::{JournalError, ScanSize},
     keys::stored_key,
     merge::Found,
-    wait::wait,
 };
 use crate::{
     page::Page,
     store::{KeyValueStore, StoreError},
+    wait,
 };
 
 /// Keys in one request to the store.

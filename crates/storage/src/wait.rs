@@ -6,9 +6,12 @@ use futures::task::noop_waker;
 
 use crate::store::{StoreError, StoreFuture};
 
-/// Waits for a store's answer. Stores in memory and on a local disk answer at once, and then no
-/// executor is entered, so that a journal also works inside of one.
-pub(super) fn wait<T>(mut future: StoreFuture<'_, T>) -> Result<T, StoreError> {
+/// Waits for a store's answer on the calling thread. Stores in memory and on a local disk answer at once, and then no
+/// executor is entered, so that this also works inside of one.
+///
+/// # Errors
+/// The store's own, and [`StoreError::WouldBlock`] where a thread cannot wait.
+pub fn wait<T>(mut future: StoreFuture<'_, T>) -> Result<T, StoreError> {
     match future
         .as_mut()
         .poll(&mut Context::from_waker(&noop_waker()))
