@@ -38,7 +38,7 @@ PROFILE=(
 )
 
 has_rustup_target() {
-    command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$TARGET"
+    command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -x "$TARGET" >/dev/null
 }
 
 adds_rustup_target() {
@@ -48,8 +48,15 @@ adds_rustup_target() {
     timeout "$seconds" rustup target add "$TARGET" >&2 || return 1
 }
 
+is_new_enough() {
+    local needed found
+    needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    found=$("$1" --version | cut -d' ' -f2)
+    [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n1)" = "$needed" ]
+}
+
 has_debian_packages() {
-    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && command -v wasm-ld-19 >/dev/null &&
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && command -v wasm-ld-19 >/dev/null && is_new_enough /usr/bin/rustc &&
         [ -e "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ]
 }
 
@@ -91,9 +98,9 @@ remap_paths() {
     local sysroot registry flags
     sysroot="$("${RUSTC:-rustc}" --print sysroot)"
     flags="\"--remap-path-prefix=$PWD=/workspace\", \"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rust\""
-    for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
-        flags+=", \"--remap-path-prefix=$registry=/registry\""
-    done
+    # Before the first download there are no folders in it, so it is named as a whole.
+    registry="${CARGO_HOME:-$HOME/.cargo}/registry/src"
+    flags+=", \"--remap-path-prefix=$registry=/registry\""
     # Joined with the flags in .cargo/config.toml, unlike RUSTFLAGS, which would replace them.
     CARGO+=(--config "target.$TARGET.rustflags=[$flags]")
 }

@@ -53,9 +53,10 @@ step "tests"
 cargo test --locked --workspace
 
 step "demo, small"
-cargo run --locked --quiet --package resident-node --bin resident -- \
-    demo --orders 20 --repetitions 1 --contracts target/contracts
-cargo run --locked --quiet --package resident-node --bin resident -- \
-    demo --orders 20 --fail-every 5 --repetitions 1 --contracts target/contracts
+# With the features of the whole workspace, so that nothing is built twice.
+cargo build --locked --quiet --workspace --bins
+resident=${CARGO_TARGET_DIR:-target}/debug/resident
+"$resident" demo --orders 20 --repetitions 1
+"$resident" demo --orders 20 --fail-every 5 --repetitions 1
 
 step "all checks passed"

@@ -14,6 +14,9 @@ use crate::{
 /// The most that a block and its outcome may have together, encoded, in bytes: what fits one record.
 pub const MAX_BLOCK_BYTES: usize = MAX_VALUE_BYTES;
 
+/// What the finalization's effects may have beyond the limit for transactions, encoded, in bytes.
+pub(crate) const FINALIZATION_BYTES: usize = RESERVED_BYTES / 2;
+
 /// What is left of [`MAX_BLOCK_BYTES`] for the finalization and the block's own fields.
 const RESERVED_BYTES: usize = MAX_BLOCK_BYTES / 4;
 

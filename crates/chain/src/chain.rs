@@ -54,12 +54,22 @@ impl ChainReader {
     }
 
     /// The first bundles in the inbox, by origin and then by cursor, with their origins. At most `limit`,
-    /// and never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE).
+    /// never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE), and fewer if they are large; at least
+    /// one if there is one.
     pub async fn inbox_bundles(
         &self,
         limit: usize,
     ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
-        inbox::waiting_bundles(&*self.store, self.chain, limit).await
+        self.inbox_bundles_after(None, limit).await
+    }
+
+    /// As [`inbox_bundles`](Self::inbox_bundles), from the origin behind this one on.
+    pub async fn inbox_bundles_after(
+        &self,
+        after: Option<ChainId>,
+        limit: usize,
+    ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
+        inbox::waiting_bundles(&*self.store, self.chain, after, limit).await
     }
 
     /// How many bundles wait in the inbox. Reads all their keys.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use resident_base::ChainId;
+use resident_base::{BlockHeight, ChainId};
 use resident_execution::Fault;
 use resident_storage::{Batch, KeyValueStore, MAX_VALUE_BYTES};
 
@@ -105,10 +105,16 @@ pub(crate) fn remove_consumed<'a>(
 pub(crate) async fn waiting_bundles(
     store: &dyn KeyValueStore,
     chain: ChainId,
+    after: Option<ChainId>,
     limit: usize,
 ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
     let prefix = records::inbox_prefix(chain);
-    let waiting = scan_bundles(store, &prefix, limit).await?;
+    let last = Cursor {
+        height: BlockHeight(u64::MAX),
+        index: u32::MAX,
+    };
+    let after = after.map(|origin| records::inbox_key(chain, origin, last));
+    let waiting = scan_bundles(store, &prefix, after, limit).await?;
     let mut consumed = BTreeMap::new();
     for (origin, _) in &waiting {
         if !consumed.contains_key(origin) {
@@ -138,19 +144,26 @@ pub(crate) async fn count(store: &dyn KeyValueStore, chain: ChainId) -> Result<u
     }
 }
 
-/// The first bundles under the prefix of an inbox or an outbox, with the other chain of each.
+/// About how many bytes of bundles are read at once. A block takes no more than
+/// [`MAX_BLOCK_BYTES`](crate::MAX_BLOCK_BYTES) of them anyway.
+const MAX_INBOX_PAGE_BYTES: usize = 64 << 20;
+
+/// The first bundles under the prefix of an inbox or an outbox, with the other chain of each, from behind
+/// a key on.
 pub(crate) async fn scan_bundles(
     store: &dyn KeyValueStore,
     prefix: &[u8],
+    mut start_after: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
     let limit = limit.min(MAX_INBOX_PAGE);
-    let (mut bundles, mut start_after) = (Vec::new(), None::<Vec<u8>>);
-    while bundles.len() < limit {
+    let (mut bundles, mut bytes) = (Vec::new(), 0);
+    while bundles.len() < limit && bytes < MAX_INBOX_PAGE_BYTES {
         let page = store
             .scan(prefix, start_after.as_deref(), limit - bundles.len())
             .await?;
         for (key, record) in &page.entries {
+            bytes += record.len();
             let other = records::other_chain(&key[prefix.len()..])?;
             bundles.push((other, records::decode("a waiting bundle", record)?));
         }
@@ -213,7 +226,7 @@ mod tests {
     }
 
     fn waiting(store: &MemoryStore) -> Vec<(ChainId, MessageBundle)> {
-        block_on(waiting_bundles(store, chain(1), 100)).unwrap()
+        block_on(waiting_bundles(store, chain(1), None, 100)).unwrap()
     }
 
     fn consume(store: &MemoryStore, origin: u8, bundle: MessageBundle) {
@@ -239,10 +252,13 @@ mod tests {
         assert_eq!(waiting(&store), expected);
         assert_eq!(block_on(count(&store, chain(1))).unwrap(), 4);
         assert_eq!(
-            block_on(waiting_bundles(&store, chain(1), 2)).unwrap(),
+            block_on(waiting_bundles(&store, chain(1), None, 2)).unwrap(),
             expected[..2]
         );
-        assert_eq!(block_on(waiting_bundles(&store, chain(2), 2)).unwrap(), []);
+        assert_eq!(
+            block_on(waiting_bundles(&store, chain(2), None, 2)).unwrap(),
+            []
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(crate) async fn undelivered_bundles(
     chain: ChainId,
     limit: usize,
 ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
-    inbox::scan_bundles(store, &records::outbox_prefix(chain), limit).await
+    inbox::scan_bundles(store, &records::outbox_prefix(chain), None, limit).await
 }
 
 fn empty_bundle(

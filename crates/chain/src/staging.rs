@@ -22,6 +22,9 @@ use crate::{
 use attempt::Attempt;
 use candidate::Candidate;
 
+/// Restarts after a refusal that take out one bundle each.
+const SINGLE_RESTARTS: u64 = 3;
+
 /// A block that was built, and what became of the bundles that are not in it as proposed.
 pub struct StagedBlock {
     /// The block, executed. Its batch is ready to be written.
@@ -166,8 +169,12 @@ impl<'a> Staging<'a> {
                     executions,
                 });
             };
-            let to_blame = attempt.latest_touching(&tracker, &refusal.application_id);
-            self.give_way(*refusal, to_blame, restarts_left)?;
+            // One at first, as the last is the likeliest; then twice as many every time, so that a few
+            // restarts are enough for any number of them.
+            let restarts = self.max_restarts() - restarts_left;
+            let count = 1 << restarts.saturating_sub(SINGLE_RESTARTS).min(20);
+            let to_blame = attempt.latest_touching(&tracker, &refusal.application_id, count);
+            self.give_way(*refusal, &to_blame, tracker.transactions(), restarts_left)?;
             restarts_left -= 1;
         }
     }
@@ -180,26 +187,27 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Takes the bundle out because of which an application refused the block, if there is one.
+    /// Takes the bundles out because of which an application refused the block, if there are any.
     fn give_way(
         &mut self,
         refusal: Refusal,
-        to_blame: Option<usize>,
+        to_blame: &[usize],
+        transactions: usize,
         restarts_left: u64,
     ) -> Result<(), BlockError> {
-        match (to_blame, refusal) {
-            (
-                Some(index),
-                Refusal {
-                    stop: Stop::Failure(failure),
-                    ..
-                },
-            ) if restarts_left > 0 => {
-                self.remove(index, failure);
+        match refusal.stop {
+            Stop::Failure(failure) if restarts_left > 0 && !to_blame.is_empty() => {
+                if failure.is_limit() {
+                    // What was left out for want of room may not take the room that is made now.
+                    self.max_transactions = transactions - to_blame.len();
+                }
+                for index in to_blame {
+                    self.remove(*index, failure.clone());
+                }
                 self.candidates.iter_mut().for_each(Candidate::reset);
                 Ok(())
             }
-            (_, refusal) => Err(refused(refusal)),
+            stop => Err(refused(Refusal { stop, ..refusal })),
         }
     }
 

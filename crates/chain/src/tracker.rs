@@ -4,13 +4,15 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use resident_base::{ApplicationId, Blob, ChainId};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, MessageContext, MessageKind, Operation,
-    Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace, TransactionEffects,
+    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageContext, MessageKind,
+    Operation, OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace,
+    TransactionEffects,
 };
 use resident_storage::Batch;
 
 use crate::{
-    BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome, records,
+    BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome,
+    assembly::FINALIZATION_BYTES, records,
 };
 
 /// Runs the actions of one block. A [`Session`] does; tests put a script in its place.
@@ -146,7 +148,18 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
 
     /// Lets every application settle, or refuse the block.
     pub fn finalize(&mut self) -> Result<(), Box<Refusal>> {
-        self.finalization.effects = self.runner.finalize()?;
+        let effects = self.runner.finalize()?;
+        let size_bytes = self.size_bytes + encoded_size(&effects);
+        if let Some(application_id) =
+            last_sender(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
+        {
+            let stop = Stop::Failure(block_is_full());
+            return Err(Box::new(Refusal {
+                application_id,
+                stop,
+            }));
+        }
+        self.finalization.effects = effects;
         Ok(())
     }
 
@@ -273,6 +286,15 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             self.max_size_bytes
         })
     }
+}
+
+/// The application that sent the last message.
+fn last_sender(effects: &TransactionEffects) -> Option<ApplicationId> {
+    let sender = |sent: &OutgoingMessage| match sent.message {
+        Message::User { application_id, .. } => Some(application_id),
+        Message::System(_) => None,
+    };
+    effects.messages.iter().rev().find_map(sender)
 }
 
 /// Most of what an outcome consists of are messages.

@@ -73,6 +73,12 @@ pub enum FailureReason {
     /// The contract asked the storage for more than it gives.
     #[error(transparent)]
     Storage(#[from] LimitExceeded),
+    /// More was asked for at once than a contract's memory can hold.
+    #[error("an answer of {bytes} bytes does not fit a contract's memory; ask for less at once")]
+    AnswerTooLarge {
+        /// What the values asked for have together, as far as they were read.
+        bytes: usize,
+    },
     /// An application may not be entered while it is already running.
     #[error("call refused: application {callee} is already on the call stack")]
     Reentrance {

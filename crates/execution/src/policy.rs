@@ -75,8 +75,8 @@ impl Default for ResourceLimits {
         ResourceLimits {
             transaction_fuel: 1_000_000_000,
             block_fuel: 100_000_000_000,
-            bytes_read: 1 << 30,
-            bytes_written: 1 << 30,
+            bytes_read: 256 << 20,
+            bytes_written: 256 << 20,
             messages: 100_000,
             message_bytes: 4 << 20,
             blob_bytes: 8 << 20,

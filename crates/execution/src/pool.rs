@@ -11,7 +11,7 @@ use std::{
 use futures::channel::oneshot;
 use resident_wasm::NATIVE_STACK_BYTES;
 
-use crate::Fault;
+use crate::{Fault, runtime::MAX_CALL_DEPTH};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -36,9 +36,10 @@ struct State {
     closed: bool,
 }
 
-/// The stack of a block's thread: room for guests, and for the host functions between them. Only
-/// what is used of it takes memory.
-const STACK_BYTES: usize = 4 * NATIVE_STACK_BYTES;
+/// The stack of a block's thread. Wasmtime gives every instance that is entered its own
+/// [`NATIVE_STACK_BYTES`], counted from where the stack is then, so there is room for as many as can be
+/// nested. Only what is used of it takes memory.
+const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
 
 impl BlockPool {
     /// Starts `threads` threads, at least one.

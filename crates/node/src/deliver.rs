@@ -34,11 +34,10 @@ impl LocalNode {
         let mut total = Delivery::default();
         loop {
             let bundles = self.reader(chain).outbox(PAGE).await?;
-            let is_last = bundles.len() < PAGE;
             let page = self.deliver_page(chain, bundles).await?;
             total.delivered += page.delivered;
             total.waiting = page.waiting;
-            if is_last || page.delivered == 0 {
+            if page.delivered == 0 {
                 return Ok(total);
             }
         }

@@ -17,8 +17,9 @@ const UNUSED_ENTRIES: usize = 1024;
 /// What happens one at a time on one chain.
 #[derive(Default)]
 pub(crate) struct ChainLock {
-    /// From reading the chain's tip to having committed the next block.
-    pub(crate) block: Mutex<()>,
+    /// From reading the chain's tip to having committed the next block. True while a commit may be
+    /// under way whose caller has gone: a future that is dropped does not take its batch back.
+    pub(crate) block: Mutex<bool>,
     /// From reading what an inbox has received to having stored more. Apart from `block`, so that
     /// bundles arrive while a block is being built.
     pub(crate) inbox: Mutex<()>,
@@ -33,7 +34,8 @@ impl ChainLocks {
     pub(crate) fn of(&self, chain: ChainId) -> Arc<ChainLock> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if locks.len() > UNUSED_ENTRIES {
-            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            let is_writing = |lock: &ChainLock| lock.block.try_lock().is_none_or(|it| *it);
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1 || is_writing(lock));
         }
         locks.entry(chain).or_default().clone()
     }

@@ -5,7 +5,7 @@ use resident_base::{
 };
 use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
-    MessageAction, StagedBlock, Transaction, execute_block, stage_block,
+    MessageAction, MessageBundle, StagedBlock, Transaction, execute_block, stage_block,
 };
 use resident_execution::{Executor, Failure, Operation, Trace, chain_partition};
 use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
@@ -54,7 +54,8 @@ impl LocalNode {
         signer: &AccountSecretKey,
     ) -> Result<CommittedBlock, NodeError> {
         let lock = self.locks.of(chain);
-        let _guard = lock.block.lock().await;
+        let mut is_writing = lock.block.lock().await;
+        self.settle(&mut is_writing).await?;
         let transactions = operations
             .into_iter()
             .map(Transaction::ExecuteOperation)
@@ -63,38 +64,36 @@ impl LocalNode {
             .draft(chain, transactions, Some(signer.public().owner()))
             .await?;
         let staged = self.stage(draft).await?;
-        self.commit(staged, signer).await
+        self.commit(staged, signer, &mut is_writing).await
     }
 
     /// Executes the bundles that wait in the chain's inbox, up to the configured number, in a new
-    /// block. Answers with nothing if none wait, or if every one of them was dropped.
+    /// block. Where all of them are dropped, those of the senders behind them are tried. Answers with
+    /// nothing if none wait, or if every one was dropped.
     pub async fn process_inbox(
         &self,
         chain: ChainId,
         signer: &AccountSecretKey,
     ) -> Result<Option<CommittedBlock>, NodeError> {
         let lock = self.locks.of(chain);
-        let _guard = lock.block.lock().await;
+        let mut is_writing = lock.block.lock().await;
+        self.settle(&mut is_writing).await?;
         let limit = self.config.max_bundles.max(1);
-        let bundles = self.reader(chain).inbox_bundles(limit).await?;
-        if bundles.is_empty() {
-            return Ok(None);
+        let mut after = None;
+        loop {
+            let bundles = self.reader(chain).inbox_bundles_after(after, limit).await?;
+            let Some((last, _)) = bundles.last() else {
+                return Ok(None);
+            };
+            after = Some(*last);
+            let transactions = bundles.into_iter().map(accept).collect();
+            let owner = Some(signer.public().owner());
+            let draft = self.draft(chain, transactions, owner).await?;
+            let staged = self.stage(draft).await?;
+            if !staged.execution.executed.block.transactions.is_empty() {
+                return self.commit(staged, signer, &mut is_writing).await.map(Some);
+            }
         }
-        let transactions = bundles.into_iter().map(|(origin, bundle)| {
-            let action = MessageAction::Accept;
-            Transaction::ReceiveMessages(IncomingBundle {
-                origin,
-                bundle,
-                action,
-            })
-        });
-        let owner = Some(signer.public().owner());
-        let draft = self.draft(chain, transactions.collect(), owner).await?;
-        let staged = self.stage(draft).await?;
-        if staged.execution.executed.block.transactions.is_empty() {
-            return Ok(None);
-        }
-        self.commit(staged, signer).await.map(Some)
     }
 
     /// What a block with these operations would do if `owner`, one of the chain's, proposed it now, or
@@ -105,6 +104,10 @@ impl LocalNode {
         operations: Vec<Operation>,
         owner: Option<AccountOwner>,
     ) -> Result<BlockOutcome, NodeError> {
+        // A block that is committed meanwhile would change the state below.
+        let lock = self.locks.of(chain);
+        let mut is_writing = lock.block.lock().await;
+        self.settle(&mut is_writing).await?;
         let transactions = operations
             .into_iter()
             .map(Transaction::ExecuteOperation)
@@ -113,12 +116,22 @@ impl LocalNode {
         Ok(self.stage(draft).await?.execution.executed.outcome)
     }
 
+    /// Waits for a commit whose caller did not: stores write in the order in which they were asked to.
+    async fn settle(&self, is_writing: &mut bool) -> Result<(), NodeError> {
+        if *is_writing {
+            self.store().write(Batch::new()).await?;
+            *is_writing = false;
+        }
+        Ok(())
+    }
+
     /// Signs a block and stores it with everything that follows from it, in one batch. The caller
     /// holds the chain's lock since before the block was staged.
     async fn commit(
         &self,
         staged: StagedBlock,
         signer: &AccountSecretKey,
+        is_writing: &mut bool,
     ) -> Result<CommittedBlock, NodeError> {
         let StagedBlock {
             execution,
@@ -135,7 +148,9 @@ impl LocalNode {
         let signature = signer.sign(&executed.block);
         put_signature(&mut batch, &executed.block, &signature);
         registry::register_opened(&mut batch, &executed.outcome);
+        *is_writing = true;
         self.store().write(batch).await?;
+        *is_writing = false;
         Ok(CommittedBlock {
             executed,
             signature,
@@ -172,6 +187,14 @@ impl LocalNode {
         });
         staged.await?
     }
+}
+
+fn accept((origin, bundle): (ChainId, MessageBundle)) -> Transaction {
+    Transaction::ReceiveMessages(IncomingBundle {
+        origin,
+        bundle,
+        action: MessageAction::Accept,
+    })
 }
 
 fn check_owner(executor: &Executor, draft: &BlockDraft) -> Result<(), NodeError> {

@@ -39,6 +39,8 @@ impl<T: ?Sized> MaybeSendSync for T {}
 /// - a batch is written as a whole or not at all, also when the process is killed;
 /// - whatever starts after a `write` has answered `Ok` sees that write, and so does a store that is
 ///   opened again later, if the store keeps anything at all;
+/// - writes take effect in the order in which they were first polled, an empty one included, which so
+///   tells when those before it are done;
 /// - each single call sees the whole of every batch or nothing of it. Two calls may see different
 ///   states: a scan of several pages is consistent only if nobody writes into its range meanwhile.
 ///   A chain's partition has one writer, which is what makes that hold.

@@ -22,4 +22,4 @@ pub use snapshot::{InstanceSnapshot, RestoreError};
 
 /// The native stack that the code of guests may use, in bytes. The limit on call-stack height that
 /// preparation builds into modules ends a recursion long before; this is only the room for it.
-pub const NATIVE_STACK_BYTES: usize = 8 << 20;
+pub const NATIVE_STACK_BYTES: usize = 4 << 20;

@@ -49,18 +49,21 @@ pub(super) struct Run<C> {
 const MAX_SPACING_LOG2: u32 = 5;
 
 impl Attempt {
-    /// The last candidate in the block that is a bundle and entered the application.
+    /// The last candidates in the block that are bundles and entered the application, the last first.
     pub(super) fn latest_touching<R: TransactionRunner>(
         &self,
         tracker: &BlockExecutionTracker<R>,
         application_id: &ApplicationId,
-    ) -> Option<usize> {
+        count: usize,
+    ) -> Vec<usize> {
         let has_touched =
             |(position, _): &(usize, &usize)| tracker.has_touched(*position, application_id);
         let touching = self.included.iter().enumerate().rev().filter(has_touched);
         touching
             .map(|(_, index)| *index)
-            .find(|index| self.accepted.contains(index))
+            .filter(|index| self.accepted.contains(index))
+            .take(count)
+            .collect()
     }
 
     fn start_run<R: TransactionRunner>(

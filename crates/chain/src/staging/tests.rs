@@ -378,6 +378,16 @@ fn a_refusal_removes_the_latest_bundle_that_reached_the_application() {
     assert_eq!(staged.executions, 7 + 4);
 }
 
+/// More bundles than there are restarts reach an application that refuses whenever one of them does.
+#[test]
+fn many_bundles_that_lead_to_a_refusal_do_not_wedge_the_inbox() {
+    let mut transactions = vec![incoming(2, 1, &[(1, "a")])];
+    transactions.extend((3..33).map(|origin| incoming(origin, 1, &[(2, "refuse")])));
+    let staged = stage(transactions, &auto_retry(8)).unwrap();
+    assert_eq!(staged.transactions.len(), 1);
+    assert_eq!(staged.dropped().len(), 30);
+}
+
 /// Bundles that share a checkpoint with a failing one are executed again. However the failing ones are
 /// placed, that is less than what passed.
 #[test]

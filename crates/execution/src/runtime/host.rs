@@ -9,6 +9,8 @@ use resident_abi::{
 };
 use resident_base as base;
 use resident_storage::Value;
+use resident_wasm::prepare::Limits;
+use resident_witty::PAGE_BYTES;
 
 use super::{Authority, Entry, RuntimeHandle, balances};
 use crate::{
@@ -171,28 +173,33 @@ impl ContractHost for RuntimeHandle {
 
     fn read_values(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>, Stop> {
         self.charge_lookups(keys.len(), total(&keys))?;
+        self.charge_read(0)?;
         let namespace = self.namespace();
-        let values = self.journal.read_many(namespace, &keys)?;
-        self.charge_read(values.iter().flatten().map(|value| value.len()).sum())?;
-        Ok(values
-            .into_iter()
-            .map(|value| value.as_deref().map(<[u8]>::to_vec))
-            .collect())
+        let (mut values, mut answer_bytes) = (Vec::with_capacity(keys.len()), 0);
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let read = self.journal.read_many(namespace, keys)?;
+            let bytes = read.iter().flatten().map(|value| value.len()).sum();
+            self.charge_bytes_read(bytes)?;
+            answer_bytes += bytes;
+            check_answer(answer_bytes)?;
+            values.extend(
+                read.iter()
+                    .map(|value| value.as_deref().map(<[u8]>::to_vec)),
+            );
+        }
+        Ok(values)
     }
 
     fn contains_key(&mut self, key: Vec<u8>) -> Result<bool, Stop> {
         self.charge_lookups(1, key.len())?;
-        let namespace = self.namespace();
         self.charge_read(0)?;
-        Ok(self.journal.contains(namespace, &key)?)
+        self.contains(&key)
     }
 
     fn contains_keys(&mut self, keys: Vec<Vec<u8>>) -> Result<Vec<bool>, Stop> {
         self.charge_lookups(keys.len(), total(&keys))?;
-        let namespace = self.namespace();
         self.charge_read(0)?;
-        let contains = |key: &Vec<u8>| Ok(self.journal.contains(namespace, key)?);
-        keys.iter().map(contains).collect()
+        keys.iter().map(|key| self.contains(key)).collect()
     }
 
     fn find_keys(&mut self, prefix: Vec<u8>) -> Result<Vec<Vec<u8>>, Stop> {
@@ -208,7 +215,9 @@ impl ContractHost for RuntimeHandle {
         let namespace = self.namespace();
         let found = self.journal.find_key_values(namespace, &prefix)?;
         let size = |(key, value): &(Vec<u8>, Value)| key.len() + value.len();
-        self.charge_found(found.len(), found.iter().map(size).sum())?;
+        let bytes = found.iter().map(size).sum();
+        self.charge_found(found.len(), bytes)?;
+        check_answer(bytes)?;
         Ok(found
             .into_iter()
             .map(|(key, value)| (key, value.to_vec()))
@@ -251,9 +260,22 @@ impl RuntimeHandle {
     }
 
     fn charge_read(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.usage.read_operation();
+        self.charge_bytes_read(bytes)
+    }
+
+    fn charge_bytes_read(&mut self, bytes: usize) -> Result<(), Stop> {
         self.usage.charge_fuel(bytes as u64 * host_cost::BYTE)?;
         let policy = self.context.policy.clone();
-        self.usage.read(bytes as u64, &policy)
+        self.usage.bytes_read(bytes as u64, &policy)
+    }
+
+    /// Whether a key has a value. The value is loaded for it, and paid for.
+    fn contains(&mut self, key: &[u8]) -> Result<bool, Stop> {
+        let namespace = self.namespace();
+        let value = self.journal.read(namespace, key)?;
+        self.charge_bytes_read(value.as_ref().map_or(0, |value| value.len()))?;
+        Ok(value.is_some())
     }
 
     fn charge_found(&mut self, entries: usize, bytes: usize) -> Result<(), Stop> {
@@ -271,12 +293,23 @@ impl RuntimeHandle {
         let policy = self.context.policy.clone();
         self.usage.write(bytes as u64, &policy)?;
         let namespace = self.namespace();
+        // The hash of the state is of what a write replaces too, so that is loaded, and paid for.
         match operation {
-            WriteOperation::Delete(key) => self.journal.delete(namespace, &key)?,
-            WriteOperation::Put((key, value)) => self.journal.put(namespace, &key, value)?,
+            WriteOperation::Delete(key) => {
+                self.contains(&key)?;
+                self.journal.delete(namespace, &key)?;
+            }
+            WriteOperation::Put((key, value)) => {
+                self.contains(&key)?;
+                self.journal.put(namespace, &key, value)?;
+            }
             WriteOperation::DeletePrefix(prefix) => {
-                let deleted = self.journal.delete_prefix(namespace, &prefix)?;
-                self.usage.charge_fuel(deleted as u64 * host_cost::LOOKUP)?;
+                let found = self.journal.find_key_values(namespace, &prefix)?;
+                let bytes = found.iter().map(|(_, value)| value.len()).sum();
+                self.usage
+                    .charge_fuel(found.len() as u64 * host_cost::LOOKUP)?;
+                self.charge_bytes_read(bytes)?;
+                self.journal.delete_prefix(namespace, &prefix)?;
             }
         }
         Ok(())
@@ -299,6 +332,20 @@ impl RuntimeHandle {
             }
             .into()),
         }
+    }
+}
+
+/// Keys that are read together before what was read is charged.
+const KEYS_AT_ONCE: usize = 8;
+
+/// What the memory of a guest can hold at most is also the most that an answer can be.
+const MAX_ANSWER_BYTES: usize =
+    Limits::PROTOCOL.memory_maximum_pages as usize * PAGE_BYTES as usize;
+
+fn check_answer(bytes: usize) -> Result<(), Stop> {
+    match bytes > MAX_ANSWER_BYTES {
+        true => Err(FailureReason::AnswerTooLarge { bytes }.into()),
+        false => Ok(()),
     }
 }
 

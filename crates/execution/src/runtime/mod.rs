@@ -28,7 +28,7 @@ use crate::{
     BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OutgoingMessage, Stop,
     Trace, TransactionEffects,
     contract::{ContractInstance, UserContract},
-    executor::{decode_application, description_blob_id},
+    executor::{Module, decode_application, description_blob_id},
     policy::host_cost,
     session::{Application, InstanceTable},
 };
@@ -200,6 +200,7 @@ impl Runtime {
     /// Starts a transaction with nothing left of another.
     pub(crate) fn begin_transaction(&mut self) {
         self.frames.clear();
+        self.finalizing = false;
         self.transaction = TransactionState::default();
         let policy = self.context.policy.clone();
         self.usage.begin(&policy);
@@ -261,15 +262,14 @@ impl Runtime {
         if self.instances.len() as u64 >= self.context.policy.limits.applications {
             return Err(LimitKind::Applications.into());
         }
-        let description = decode_application(&self.blob(description_blob_id(id))?)?;
+        // Whoever published the blob chose its content, and its hash was checked.
+        let description = decode_application(&self.blob(description_blob_id(id))?)
+            .ok_or(FailureReason::BadApplication(id))?;
         if description.module_id.vm_runtime != VmRuntime::Wasm {
             return Err(FailureReason::EvmUnsupported.into());
         }
         let contract = description.module_id.contract_blob_id();
-        let module = match self.executor.compiled(contract.hash) {
-            Some(module) => module,
-            None => self.executor.module(&self.blob(contract)?)?,
-        };
+        let module = self.module(contract)?;
         self.instances.add(
             id,
             Application {
@@ -278,6 +278,20 @@ impl Runtime {
             },
         );
         Ok(())
+    }
+
+    /// A compiled contract. Only what is in the store is remembered beyond this block: whether a module
+    /// is there may not depend on what this node has compiled.
+    fn module(&self, contract: BlobId) -> Result<Arc<Module>, Stop> {
+        if let Some(blob) = self.blobs.iter().find(|blob| blob.id() == contract) {
+            return self.executor.compile(blob);
+        }
+        match self.executor.compiled(contract.hash) {
+            Some(module) => Ok(module),
+            None => self
+                .executor
+                .module(&self.executor.required_blob(contract)?),
+        }
     }
 
     /// A blob of this block, or from the store.

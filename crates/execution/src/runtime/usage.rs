@@ -52,9 +52,13 @@ impl Usage {
         Ok(())
     }
 
-    /// Counts a read of the state.
-    pub(crate) fn read(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
+    /// Counts a read of the state, by a host call.
+    pub(crate) fn read_operation(&mut self) {
         self.used.read_operations += 1;
+    }
+
+    /// Counts what was read.
+    pub(crate) fn bytes_read(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
             &mut self.used.bytes_to_read,
             bytes,
@@ -181,8 +185,9 @@ mod tests {
     #[test]
     fn reads_are_limited_by_block() {
         let mut usage = Usage::default();
-        usage.read(10, &policy()).expect("that is the limit");
-        let Stop::Failure(Failure { reason, .. }) = usage.read(1, &policy()).expect_err("too much")
+        usage.bytes_read(10, &policy()).expect("that is the limit");
+        let Stop::Failure(Failure { reason, .. }) =
+            usage.bytes_read(1, &policy()).expect_err("too much")
         else {
             panic!("a limit is a failure");
         };

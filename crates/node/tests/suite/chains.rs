@@ -1,12 +1,14 @@
 //! Creating chains and proposing their blocks.
 
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+
 use futures::{executor::block_on, future::try_join_all};
 use resident_base::{AccountOwner, Amount, BlockHeight, ChainId, CryptoHash};
 use resident_chain::BlockError;
 use resident_execution::SessionKind;
 use resident_node::{LocalNode, NodeConfig, NodeError};
 
-use crate::common::{config, key, memory_node, open_chain, opened, pay};
+use crate::common::{SlowStore, config, key, memory_node, open_chain, opened, pay};
 
 #[test]
 fn a_block_is_signed_stored_and_found_after_opening_the_folder_again() {
@@ -74,6 +76,43 @@ fn only_owners_propose_and_only_on_chains_that_exist() {
         assert!(matches!(nothing, Ok(None)));
         assert_eq!(node.tip(chain).await.unwrap().next_height, BlockHeight(0));
     });
+}
+
+/// A caller that loses patience does not take its batch back. The next block must come after it, not in
+/// its place.
+#[test]
+fn a_commit_whose_caller_has_gone_is_waited_for() {
+    let store = Arc::new(SlowStore::default());
+    let node = Arc::new(LocalNode::new(store.clone(), config()).unwrap());
+    let alice = key(1);
+    let owner = alice.public().owner();
+    let chain = block_on(node.create_root_chain(0, owner, Amount::from_tokens(9))).unwrap();
+    store.hold();
+    let mut abandoned = Box::pin(node.propose(chain, vec![pay(chain, 1)], &alice));
+    block_on(poll_fn(|context| {
+        assert!(abandoned.as_mut().poll(context).is_pending());
+        match store.waiting() {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }));
+    drop(abandoned);
+
+    let next = node.clone();
+    let next = std::thread::spawn(move || {
+        block_on(next.propose(chain, vec![pay(chain, 2)], &key(1))).unwrap()
+    });
+    // Without waiting, the second block's batch would be here at some time.
+    std::thread::sleep(Duration::from_millis(50));
+    store.release();
+    let second = next.join().unwrap();
+    assert_eq!(second.executed.block.height, BlockHeight(1));
+    let first = block_on(node.executed_block(chain, BlockHeight(0))).unwrap();
+    let first = first.expect("the first block was committed after all");
+    assert_eq!(
+        second.executed.block.previous_block_hash,
+        Some(first.hash())
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Keys, nodes, and a store that fails when it is told to.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU32, Ordering},
 };
 
-use futures::future::ready;
+use futures::{channel::oneshot, executor::block_on, future::ready};
 use resident_base::{
     Account, AccountOwner, AccountSecretKey, Amount, ApplicationPermissions, ChainId,
     ChainOwnership, Timestamp,
@@ -50,6 +50,78 @@ pub(crate) fn open_chain(owner: AccountOwner) -> Operation {
 
 pub(crate) fn opened(block: &CommittedBlock) -> ChainId {
     bcs::from_bytes(block.responses().next().unwrap()).unwrap()
+}
+
+/// Writes behind the caller's back, in order, and only when it is told to.
+#[derive(Default)]
+pub(crate) struct SlowStore {
+    inner: MemoryStore,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    is_held: bool,
+    waiting: Vec<(Batch, oneshot::Sender<()>)>,
+}
+
+impl SlowStore {
+    /// Batches wait from now on.
+    pub(crate) fn hold(&self) {
+        self.queue.lock().unwrap().is_held = true;
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().unwrap().waiting.len()
+    }
+
+    /// Writes what waits, and no longer holds anything.
+    pub(crate) fn release(&self) {
+        let mut queue = self.queue.lock().unwrap();
+        queue.is_held = false;
+        for (batch, answer) in queue.waiting.drain(..) {
+            block_on(self.inner.write(batch)).unwrap();
+            let _ = answer.send(());
+        }
+    }
+}
+
+impl KeyValueStore for SlowStore {
+    fn read<'a>(&'a self, key: &'a [u8]) -> StoreFuture<'a, Option<Vec<u8>>> {
+        self.inner.read(key)
+    }
+
+    fn read_many(&self, keys: Vec<Vec<u8>>) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.read_many(keys)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        start_after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page<(Vec<u8>, Vec<u8>)>> {
+        self.inner.scan(prefix, start_after, limit)
+    }
+
+    fn scan_keys<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        start_after: Option<&'a [u8]>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page<Vec<u8>>> {
+        self.inner.scan_keys(prefix, start_after, limit)
+    }
+
+    fn write(&self, batch: Batch) -> StoreFuture<'_, ()> {
+        let mut queue = self.queue.lock().unwrap();
+        if !queue.is_held {
+            return self.inner.write(batch);
+        }
+        let (answer, answered) = oneshot::channel();
+        queue.waiting.push((batch, answer));
+        Box::pin(async move { answered.await.map_err(|_| StoreError::Closed) })
+    }
 }
 
 /// Fails after so many more writes.

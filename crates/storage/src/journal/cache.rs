@@ -174,6 +174,9 @@ impl ReadCache {
     }
 
     fn remember(&mut self, prefix: &[u8]) {
+        if self.is_known(prefix) {
+            return;
+        }
         let within: Vec<_> = self
             .known
             .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))

@@ -1,7 +1,9 @@
 //! Bad input to applications and to the system gets a typed error that says what to do, and the chain
 //! goes on.
 
-use resident_base::{Amount, ApplicationId, Bytecode, CryptoHash, ModuleId, VmRuntime};
+use resident_base::{
+    Amount, ApplicationId, Blob, BlobContent, Bytecode, CryptoHash, ModuleId, VmRuntime,
+};
 use resident_chain::{BlockError, StagingPolicy};
 use resident_execution::{FailureReason, MissingData, Operation, SystemOperation};
 use resident_testing::{TestChains, contract};
@@ -86,6 +88,43 @@ fn unknown_applications_and_modules_are_missing_data() {
             "{error}"
         );
     }
+}
+
+/// This node has compiled the module for a block that came to nothing. Other nodes have not, and none of
+/// them has its code.
+#[test]
+fn a_module_of_a_block_that_was_given_up_is_missing() {
+    let scene = Scene::new();
+    let mut code = contract("counter").bytes;
+    // A custom section of one byte, so that nobody else has this module.
+    code.extend([0, 2, 1, b'x']);
+    let (contract, service) = (Bytecode::new(code), Bytecode::new(Vec::new()));
+    let hash = |content| Blob::new(content).id().hash;
+    let module = ModuleId::new(
+        hash(BlobContent::new_contract_bytecode(contract.clone())),
+        hash(BlobContent::new_service_bytecode(service.clone())),
+        VmRuntime::Wasm,
+    );
+    let publish = Operation::System(SystemOperation::PublishModule {
+        contract,
+        service,
+        vm_runtime: VmRuntime::Wasm,
+    });
+    let good = bundles::operation(create(module, b"null", b"0"));
+    let bad = bundles::operation(create(module, b"null", b"{"));
+    let error = scene.refuse(
+        &[bundles::operation(publish), good.clone(), bad],
+        &StagingPolicy::Abort,
+    );
+    assert!(
+        matches!(error, BlockError::TransactionFailed { index: 2, .. }),
+        "{error}"
+    );
+    let error = scene.refuse(&[good], &StagingPolicy::Abort);
+    assert!(
+        matches!(error, BlockError::MissingData(MissingData::Blob(_))),
+        "{error}"
+    );
 }
 
 #[test]

@@ -81,6 +81,8 @@ struct Analysis<'a> {
     dropped_frames: u64,
     /// The step behind which the current run begins; `None` is the entry.
     run: Option<usize>,
+    /// Locals times places where control can arrive from elsewhere.
+    joined_values: u64,
 }
 
 impl<'a> Analysis<'a> {
@@ -104,6 +106,7 @@ impl<'a> Analysis<'a> {
             is_live: true,
             dropped_frames: 0,
             run: None,
+            joined_values: 0,
         }
     }
 
@@ -118,6 +121,12 @@ impl<'a> Analysis<'a> {
             check(offset, &operator, limits)?;
             validator.op(offset, &operator)?;
             self.step(&operator);
+            within(
+                offset,
+                "number of values that a function joins",
+                self.joined_values,
+                limits.joined_values,
+            )?;
             let nesting = self.frames.len() as u64 + self.dropped_frames;
             within(
                 offset,
@@ -216,6 +225,7 @@ impl<'a> Analysis<'a> {
     fn open(&mut self, kind: FrameKind) {
         if !matches!(kind, FrameKind::Block) {
             self.begin_run();
+            self.join();
         }
         self.frames.push(Frame {
             kind,
@@ -232,7 +242,13 @@ impl<'a> Analysis<'a> {
         };
         if joins || !self.is_live {
             self.begin_run();
+            self.join();
         }
+    }
+
+    fn join(&mut self) {
+        let values = u64::from(self.plan.local_count) + u64::from(self.plan.operand_height);
+        self.joined_values = self.joined_values.saturating_add(values);
     }
 
     fn begin_run(&mut self) {

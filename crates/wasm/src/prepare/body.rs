@@ -320,6 +320,7 @@ impl<'a> Emitter<'_, 'a> {
         let units = frame_units(
             self.plan.local_count.into(),
             self.plan.operand_height.into(),
+            self.plan.steps.len() as u64,
         );
         self.put_all(&[I::GlobalGet(self.layout.stack_global), I::I32Const(units)]);
         self.put(operation);

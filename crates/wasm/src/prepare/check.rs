@@ -15,6 +15,10 @@ use super::{
 
 const PAGE_BYTES: u64 = 65_536;
 
+/// What the canonical ABI puts before an export's name to name the function that frees its result. The
+/// host calls it if it is there, so its type matters too.
+const POST_RETURN_PREFIX: &str = "cabi_post_";
+
 /// The size up to which the module's memory may grow, in pages.
 pub(super) fn memory_maximum(memory: Option<&MemoryType>, limits: &Limits) -> u32 {
     let declared = memory.and_then(|memory| memory.maximum).unwrap_or(u64::MAX);
@@ -125,6 +129,16 @@ pub(super) fn export(
     )?;
     let name = export.name;
     let known = abi.exports.iter().find(|known| known.name == name);
+    let frees = |known: &&AbiExport<'_>| name.strip_prefix(POST_RETURN_PREFIX) == Some(known.name);
+    if let Some(entry) = abi.exports.iter().find(frees) {
+        let (params, results) = (entry.results, &[][..]);
+        let post_return = AbiExport {
+            name,
+            params,
+            results,
+        };
+        return export_type(offset, export, module, &post_return);
+    }
     match known.filter(|_| !is_added(name)) {
         Some(known) => export_type(offset, export, module, known),
         None if name.starts_with(RESERVED_PREFIX) => {

@@ -46,6 +46,9 @@ pub struct Limits {
     pub operand_height: u64,
     /// Depth of nested blocks in one function.
     pub nesting: u64,
+    /// Number of values that a compiler may have to join in one function: at each place where control
+    /// can arrive from elsewhere, each local and each operand. Bounds the time of compiling.
+    pub joined_values: u64,
     /// Number of targets of one `br_table`.
     pub branch_targets: u64,
     /// Number of function names that are kept for traces; later ones are dropped.
@@ -78,6 +81,7 @@ impl Limits {
         locals: 4_096,
         operand_height: 1_024,
         nesting: 1_024,
+        joined_values: 2 << 20,
         branch_targets: 4_096,
         names: 20_000,
         name_bytes: 256,

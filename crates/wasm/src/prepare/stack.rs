@@ -18,7 +18,15 @@ pub const STACK_UNITS: i32 = 32_768;
 /// Units that every frame takes beside its values.
 const FRAME_UNITS: u64 = 8;
 
+/// Instructions that a function may have before its length counts.
+const FREE_STEPS: u64 = 512;
+
 /// The units that a function with calls takes while it runs.
-pub(super) fn frame_units(locals: u64, operand_height: u64) -> i32 {
-    i32::try_from(locals + operand_height + FRAME_UNITS).expect("limits keep frames small")
+///
+/// A compiler may also keep results of its own making alive across a call, if the same is computed
+/// again behind it. Their number is bounded by that of the instructions, so a long function takes a
+/// unit, which is four native operands, for every four.
+pub(super) fn frame_units(locals: u64, operand_height: u64, steps: u64) -> i32 {
+    let long = steps.saturating_sub(FREE_STEPS) / 4;
+    i32::try_from(locals + operand_height + FRAME_UNITS + long).expect("limits keep frames small")
 }

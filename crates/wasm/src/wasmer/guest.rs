@@ -192,10 +192,10 @@ impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
     ) -> Result<(), CallError<H::Error>> {
         let handles = self.handles.clone();
         match &handles.entries[entry as usize].1 {
-            // A post-return function takes what its entry point returned: one pointer.
+            // A post-return function takes what its entry point returned: a pointer, or nothing.
             Some(func) => {
-                let pointer = Value::I32(flat.unwrap_or_default() as i32);
-                self.call_func(func, &[pointer]).map(|_| ())
+                let pointer = flat.map(|flat| Value::I32(flat as i32));
+                self.call_func(func, pointer.as_slice()).map(|_| ())
             }
             None => Ok(()),
         }

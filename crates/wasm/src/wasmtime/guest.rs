@@ -173,10 +173,10 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
         flat: Option<u64>,
     ) -> Result<(), CallError<H::Error>> {
         match exports(self.store.data()).entries[entry as usize].1 {
-            // A post-return function takes what its entry point returned: one pointer.
+            // A post-return function takes what its entry point returned: a pointer, or nothing.
             Some(func) => {
-                let pointer = Val::I32(flat.unwrap_or_default() as i32);
-                self.call_func(func, &[pointer], &mut [])
+                let pointer = flat.map(|flat| Val::I32(flat as i32));
+                self.call_func(func, pointer.as_slice(), &mut [])
             }
             None => Ok(()),
         }

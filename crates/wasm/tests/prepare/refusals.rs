@@ -1,7 +1,8 @@
 //! Everything that must be refused is, where it stands and for its reason.
 
 use resident_wasm::prepare::{
-    AbiExport, AbiSurface, Limits, PrepareError, RefusalReason, prepare, prepare_with_limits,
+    AbiExport, AbiSurface, Limits, PrepareError, RefusalReason, ValueType, prepare,
+    prepare_with_limits,
 };
 
 use crate::harness::{SURFACE, SURFACE_WITH_RUN, with_memory};
@@ -466,6 +467,62 @@ fn limits() {
         )
         .is_ok()
     );
+}
+
+/// The host calls such a function if it is there. One engine failed the call for its type, the other did
+/// not.
+#[test]
+fn a_function_that_frees_a_result_has_the_type_for_it() {
+    let module = |post_return: &str| {
+        let text = format!(
+            r#"(module (memory (export "memory") 1)
+                (func (export "run") (result i32) (i32.const 0))
+                (func (export "cabi_post_run") {post_return}))"#
+        );
+        wat::parse_str(text).expect("text")
+    };
+    let exports = [AbiExport {
+        name: "run",
+        params: &[],
+        results: &[ValueType::I32],
+    }];
+    let surface = AbiSurface {
+        imports: &[],
+        exports: &exports,
+    };
+    assert!(prepare(&module("(param i32)"), &surface).is_ok());
+    for wrong in [
+        "",
+        "(param i64)",
+        "(param i32 i32)",
+        "(param i32) (result i32) (i32.const 0)",
+    ] {
+        let error = prepare(&module(wrong), &surface).expect_err(wrong);
+        let is_type = matches!(error.reason, RefusalReason::ExportType { .. });
+        assert!(is_type, "{wrong}: {error}");
+    }
+}
+
+/// Locals times nested loops: a compiler would make a value of each local at the head of each loop.
+#[test]
+fn values_that_meet_in_too_many_places_are_refused() {
+    let loops = |count: usize| {
+        let locals = "i64 ".repeat(4_000);
+        let (open, close) = ("(loop ".repeat(count), ")".repeat(count));
+        format!("(func (local {locals}) {open} nop {close})")
+    };
+    let reason = refuse_fields(&loops(900));
+    assert!(
+        matches!(
+            reason,
+            RefusalReason::Limit {
+                what: "number of values that a function joins",
+                ..
+            }
+        ),
+        "{reason}"
+    );
+    assert!(prepare(&with_memory(&loops(100)), &SURFACE).is_ok());
 }
 
 #[test]
