@@ -1,9 +1,6 @@
 //! What all blocks of a node share: the engine, the compiled modules, the store.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
@@ -16,14 +13,12 @@ use serde::de::DeserializeOwned;
 use crate::{
     EngineKind, Fault, MissingData, Stop,
     contract::{ContractEngine, ContractModule},
+    modules::ModuleCache,
     runtime::{RuntimeHandle, balances},
 };
 
 /// A contract, compiled for the node's engine.
 pub(crate) type Module = ContractModule<RuntimeHandle>;
-
-/// Where a compiled contract is or will be.
-type ModulePlace = Arc<Mutex<Option<Arc<Module>>>>;
 
 /// Runs blocks. Shared by all blocks of a node; cheap to clone.
 #[derive(Clone)]
@@ -35,9 +30,8 @@ struct Shared {
     kind: EngineKind,
     engine: ContractEngine<RuntimeHandle>,
     store: Arc<dyn KeyValueStore>,
-    /// By the hash of the contract's blob. The inner lock is held while compiling, so that a module
-    /// is compiled once even if many blocks want it, and blocks that want others do not wait.
-    modules: Mutex<BTreeMap<CryptoHash, ModulePlace>>,
+    /// By the hash of the contract's blob.
+    modules: ModuleCache<Module>,
 }
 
 impl Executor {
@@ -50,7 +44,7 @@ impl Executor {
             kind: engine,
             engine: ContractEngine::new(engine)?,
             store,
-            modules: Mutex::default(),
+            modules: ModuleCache::default(),
         };
         Ok(Executor {
             shared: Arc::new(shared),
@@ -111,19 +105,9 @@ impl Executor {
 
     /// The compiled contract, compiled now if it was not before.
     pub(crate) fn module(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
-        let place = {
-            let mut modules = self
-                .shared
-                .modules
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            modules.entry(contract.id().hash).or_default().clone()
-        };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = &*place {
-            return Ok(module.clone());
-        }
-        Ok(place.insert(self.compile(contract)?).clone())
+        let (hash, bytes) = (contract.id().hash, contract.bytes().len());
+        let modules = &self.shared.modules;
+        modules.get_or_make(hash, bytes, || self.compile(contract))
     }
 
     /// Compiles a contract, and does not remember it.
@@ -140,14 +124,7 @@ impl Executor {
 
     /// The compiled contract by its hash, if it was compiled before.
     pub(crate) fn compiled(&self, contract: CryptoHash) -> Option<Arc<Module>> {
-        let modules = self
-            .shared
-            .modules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let place = modules.get(&contract)?.clone();
-        drop(modules);
-        place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.modules.get(contract)
     }
 }
 

@@ -16,6 +16,7 @@ mod choice;
 mod contract;
 mod executor;
 mod failure;
+mod modules;
 mod policy;
 mod pool;
 mod runtime;
