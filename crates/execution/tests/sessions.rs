@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use resident_base::{
-    AccountOwner, Amount, Blob, BlobContent, BlockHeight, ChainDescription, ChainId, ChainOrigin,
-    ChainOwnership, CryptoHash, InitialChainConfig, Timestamp,
+    AccountOwner, Amount, ApplicationId, Blob, BlobContent, BlockHeight, Bytecode,
+    ChainDescription, ChainId, ChainOrigin, ChainOwnership, CryptoHash, InitialChainConfig,
+    Timestamp, VmRuntime,
 };
 use resident_execution::{
-    BlockContext, EngineKind, Executor, Fault, Mode, ResourcePolicy, Session, SessionKind, put_blob,
+    Action, BlockContext, EngineKind, Executor, Fault, Mode, Operation, ResourcePolicy, Session,
+    SessionKind, SystemOperation, put_blob,
 };
 use resident_storage::{Batch, KeyValueStore, MemoryStore};
 
@@ -110,4 +112,92 @@ fn records_of_the_layer_above_stay_apart_and_roll_back() {
     session.write_system(&[0x80, 1], vec![2]).unwrap();
     session.roll_back(&checkpoint).unwrap();
     assert_eq!(session.read_system(&[0x80, 1]).unwrap(), Some(vec![1]));
+}
+
+/// A contract over one key. Instantiating it writes a value of 128 KiB. Of an operation, the first byte
+/// says what is done with the key: 0 asks whether it has a value, 1 deletes it, 2 writes an empty value.
+const HOLDER: &str = r#"(module
+    (import "resident:app/storage" "contains-key" (func $contains (param i32 i32) (result i32)))
+    (import "resident:app/storage" "write-batch" (func $write (param i32 i32)))
+    (memory (export "memory") 3)
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 512))
+    (func $put (param $length i32)
+        (i32.store8 (i32.const 256) (i32.const 2))
+        (i32.store (i32.const 264) (i32.const 3))
+        (i32.store (i32.const 268) (i32.const 1024))
+        (i32.store (i32.const 272) (local.get $length))
+        (call $write (i32.const 256) (i32.const 1)))
+    (func (export "resident:app/contract-entrypoints#instantiate") (param i32 i32)
+        (call $put (i32.const 131072)))
+    (func (export "resident:app/contract-entrypoints#execute-operation")
+        (param $address i32) (param i32) (result i32)
+        (local $command i32)
+        (local.set $command (i32.load8_u (local.get $address)))
+        (if (i32.eqz (local.get $command))
+            (then (drop (call $contains (i32.const 0) (i32.const 3)))))
+        (if (i32.eq (local.get $command) (i32.const 1))
+            (then
+                (i32.store8 (i32.const 256) (i32.const 0))
+                (i32.store (i32.const 264) (i32.const 3))
+                (call $write (i32.const 256) (i32.const 1))))
+        (if (i32.eq (local.get $command) (i32.const 2)) (then (call $put (i32.const 0))))
+        (i32.const 32))
+    (func (export "resident:app/contract-entrypoints#execute-message") (param i32 i32))
+    (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))
+    (func (export "resident:app/contract-entrypoints#summarize-events") (param i32 i32))
+    (func (export "resident:app/contract-entrypoints#finalize")))"#;
+
+fn run(session: &mut Session, operation: Operation) -> Vec<u8> {
+    session.begin_transaction();
+    let response = session.run(Action::Operation(operation)).unwrap();
+    session.end_transaction().unwrap();
+    response
+}
+
+/// Finishes a block and stores it.
+fn commit(executor: &Executor, mut session: Session) {
+    session.finalize().unwrap();
+    let mut outcome = session.finish().unwrap();
+    for blob in &outcome.blobs {
+        put_blob(&mut outcome.batch, blob);
+    }
+    block_on(executor.store().write(outcome.batch)).unwrap();
+}
+
+/// A value is loaded to tell whether it is there, and to take it out of the state's hash. Loading is
+/// what costs, so it is paid for, whatever it is for.
+#[test]
+fn values_that_are_loaded_are_paid_for_even_if_the_contract_never_sees_them() {
+    let (executor, chain_id) = executor();
+    let mut session = start(&executor, chain_id, Mode::Staging).unwrap();
+    let publish = SystemOperation::PublishModule {
+        contract: Bytecode::new(wat::parse_str(HOLDER).unwrap()),
+        service: Bytecode::new(Vec::new()),
+        vm_runtime: VmRuntime::Wasm,
+    };
+    let module_id = run(&mut session, Operation::System(publish));
+    let create = SystemOperation::CreateApplication {
+        module_id: bcs::from_bytes(&module_id).unwrap(),
+        parameters: Vec::new(),
+        instantiation_argument: Vec::new(),
+        required_application_ids: Vec::new(),
+    };
+    let application_id = run(&mut session, Operation::System(create));
+    let application_id: ApplicationId = bcs::from_bytes(&application_id).unwrap();
+    commit(&executor, session);
+
+    for command in [0, 1, 2] {
+        let mut session = start(&executor, chain_id, Mode::Staging).unwrap();
+        let bytes = vec![command];
+        run(
+            &mut session,
+            Operation::User {
+                application_id,
+                bytes,
+            },
+        );
+        let resources = session.resources();
+        assert_eq!(resources.bytes_to_read, 131_072, "command {command}");
+        assert!(resources.wasm_fuel > 131_072, "command {command}");
+    }
 }
