@@ -71,11 +71,6 @@ macro_rules! impl_arithmetic {
                 self.try_mul(factor).map(|product| *self = product)
             }
 
-            /// Adds one in place; an error leaves the value unchanged.
-            pub fn try_add_assign_one(&mut self) -> Result<(), $crate::ArithmeticError> {
-                self.try_add_assign(Self(1))
-            }
-
             /// Adds, stopping at [`MAX`](Self::MAX).
             pub const fn saturating_add(self, other: Self) -> Self {
                 Self(self.0.saturating_add(other.0))

@@ -87,7 +87,7 @@ mod tests {
             Err(ArithmeticError::Underflow)
         );
         let mut height = BlockHeight(1);
-        height.try_add_assign_one().unwrap();
+        height.try_add_assign(BlockHeight(1)).unwrap();
         assert_eq!(height, BlockHeight(2));
     }
 
