@@ -53,8 +53,7 @@ step "tests"
 cargo test --locked --workspace
 
 step "demo, small"
-# With the features of the whole workspace, so that nothing is built twice.
-cargo build --locked --quiet --workspace --bins
+# The tests of the node have built it. Building it apart would build the engines again, with other features.
 resident=${CARGO_TARGET_DIR:-target}/debug/resident
 "$resident" demo --orders 20 --repetitions 1
 "$resident" demo --orders 20 --fail-every 5 --repetitions 1
