@@ -2,8 +2,8 @@
 
 use resident_base::{
     Account, AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent,
-    BlobType, Bytecode, ChainDescription, ChainId, ChainOrigin, GenericApplicationId,
-    InitialChainConfig, ModuleId, VmRuntime,
+    Bytecode, ChainDescription, ChainId, ChainOrigin, GenericApplicationId, InitialChainConfig,
+    ModuleId, VmRuntime,
 };
 use resident_wasm::prepare_contract;
 use serde::Serialize;
@@ -210,7 +210,6 @@ impl RuntimeHandle {
     ) -> Result<ApplicationId, Stop> {
         let id = ApplicationId::from(description);
         let content = BlobContent::new_application_description(description);
-        debug_assert_eq!(content.blob_type(), BlobType::ApplicationDescription);
         self.create_blob(Blob::new(content))?;
         let authority = Authority {
             owner: self.context.authenticated_owner,

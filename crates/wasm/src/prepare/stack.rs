@@ -30,3 +30,22 @@ pub(super) fn frame_units(locals: u64, operand_height: u64, steps: u64) -> i32 {
     let long = steps.saturating_sub(FREE_STEPS) / 4;
     i32::try_from(locals + operand_height + FRAME_UNITS + long).expect("limits keep frames small")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_functions_take_more_of_the_stack() {
+        assert_eq!(frame_units(3, 5, FREE_STEPS), 16);
+        assert_eq!(frame_units(3, 5, FREE_STEPS + 4_000), 1_016);
+    }
+
+    /// A frame of the longest function that fits a module must be a number, not a panic.
+    #[test]
+    fn the_largest_frame_is_counted() {
+        let limits = crate::prepare::Limits::PROTOCOL;
+        let units = frame_units(limits.locals, limits.operand_height, limits.function_bytes);
+        assert!(units > STACK_UNITS, "it is more than a guest has");
+    }
+}
