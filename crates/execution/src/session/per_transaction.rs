@@ -82,7 +82,8 @@ impl PerTransaction {
     /// Winds every instance of the transaction down.
     pub(super) fn end_transaction(&mut self, trace: &mut Trace) -> Result<(), Fault> {
         for (id, mut instance) in std::mem::take(&mut self.live) {
-            let snapshot = UserContract::snapshot(&mut instance, self.spare.take())?;
+            let spare = self.spare.take();
+            let snapshot = UserContract::portable_snapshot(&mut instance, spare)?;
             trace.snapshots += 1;
             trace.snapshot_bytes += snapshot.snapshot_bytes();
             if let Some(saved) = self.applications.get_mut(&id) {
