@@ -217,6 +217,13 @@ macro_rules! each_engine {
     };
 }
 
+impl<H: Host> ContractInstance<H> {
+    /// The size of the instance's memory in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        each_engine!(self, instance => instance.memory_bytes())
+    }
+}
+
 impl<H: Host> UserContract<H> for ContractInstance<H> {
     type Snapshot = ContractSnapshot;
 
