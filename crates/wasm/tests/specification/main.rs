@@ -87,7 +87,7 @@ fn version_3() {
 #[test]
 fn proposals() {
     let at_least = AtLeast {
-        modules: 592,
+        modules: 593,
         returns: 6_328,
         traps: 154,
         exhaustions: 4,
