@@ -16,7 +16,7 @@ use resident_wasm::{
 };
 use resident_witty::SnapshotSize;
 
-use crate::EngineKind;
+use crate::{EngineKind, PortableSize};
 
 /// One live instance of a contract.
 ///
@@ -86,6 +86,17 @@ impl SnapshotSize for ContractSnapshot {
 }
 
 impl ContractSnapshot {
+    /// The size of a portable snapshot in its encoding.
+    pub(crate) fn portable_size(&self) -> Option<PortableSize> {
+        match self {
+            ContractSnapshot::Portable(snapshot) => Some(PortableSize {
+                memory_bytes: snapshot.memory_bytes(),
+                snapshot_bytes: snapshot.encoded_len() as u64,
+            }),
+            _ => None,
+        }
+    }
+
     fn into_buffers(self) -> InstanceSnapshot {
         match self {
             ContractSnapshot::Wasmtime(snapshot) | ContractSnapshot::Wasmer(snapshot) => snapshot,
@@ -215,13 +226,6 @@ macro_rules! each_engine {
             ContractInstance::Wasmer($instance) => $call,
         }
     };
-}
-
-impl<H: Host> ContractInstance<H> {
-    /// The size of the instance's memory in bytes.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        each_engine!(self, instance => instance.memory_bytes())
-    }
 }
 
 impl<H: Host> UserContract<H> for ContractInstance<H> {

@@ -25,7 +25,8 @@ pub struct Trace {
     pub entries: u64,
     /// Host functions that were called.
     pub host_calls: u64,
-    /// The latest portable snapshot of each application; only sessions that wind instances down take them.
+    /// The portable snapshot of each application before the finalization; only sessions that wind
+    /// instances down take them.
     pub portable: BTreeMap<ApplicationId, PortableSize>,
     /// Fuel that was spent by transactions that stayed, and by the finalization.
     pub fuel: u64,
@@ -36,6 +37,6 @@ pub struct Trace {
 pub struct PortableSize {
     /// The memory of the instance, in bytes.
     pub memory_bytes: u64,
-    /// The snapshot, in bytes.
+    /// The encoded snapshot, in bytes.
     pub snapshot_bytes: u64,
 }

@@ -197,6 +197,8 @@ impl Session {
     /// If an application refuses the block.
     pub fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
         self.runtime.begin_transaction();
+        let runtime = &mut *self.runtime;
+        runtime.instances.note_sizes(&mut runtime.trace);
         let loaded: Vec<ApplicationId> = self.runtime.instances.loaded().to_vec();
         for application_id in loaded.into_iter().rev() {
             self.finalize_application(application_id).map_err(|stop| {
@@ -346,6 +348,13 @@ impl InstanceTable {
 
     fn roll_back(&mut self, trace: &mut Trace) -> Result<(), Fault> {
         each_kind!(self, table => table.roll_back(trace))
+    }
+
+    fn note_sizes(&self, trace: &mut Trace) {
+        match self {
+            InstanceTable::Persistent(_) => {}
+            InstanceTable::PerTransaction(table) => table.note_sizes(trace),
+        }
     }
 
     fn drop_finalized(&mut self, id: ApplicationId) {

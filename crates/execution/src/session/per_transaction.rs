@@ -10,7 +10,7 @@ use resident_witty::SnapshotSize;
 
 use super::{Application, Instance};
 use crate::{
-    Fault, PortableSize, Trace,
+    Fault, Trace,
     contract::{ContractSnapshot, UserContract},
 };
 
@@ -86,11 +86,6 @@ impl PerTransaction {
             let snapshot = UserContract::portable_snapshot(&mut instance, spare)?;
             trace.snapshots += 1;
             trace.snapshot_bytes += snapshot.snapshot_bytes();
-            let size = PortableSize {
-                memory_bytes: instance.memory_bytes(),
-                snapshot_bytes: snapshot.snapshot_bytes(),
-            };
-            trace.portable.insert(id, size);
             if let Some(saved) = self.applications.get_mut(&id) {
                 self.spare = saved.replace(snapshot, self.epoch);
             }
@@ -119,6 +114,17 @@ impl PerTransaction {
             saved.kept = 0;
         }
         Ok(())
+    }
+
+    /// Notes how large the snapshots are that the finalization begins with.
+    pub(super) fn note_sizes(&self, trace: &mut Trace) {
+        for (id, saved) in &self.applications {
+            let size = saved
+                .snapshot
+                .as_ref()
+                .and_then(ContractSnapshot::portable_size);
+            trace.portable.extend(size.map(|size| (*id, size)));
+        }
     }
 
     /// The instance has stored; nothing enters it again.

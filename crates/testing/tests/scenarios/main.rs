@@ -20,4 +20,5 @@ mod parallel;
 mod random;
 mod reentrance;
 mod scene;
+mod snapshots;
 mod stores;

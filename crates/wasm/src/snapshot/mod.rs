@@ -5,13 +5,14 @@
 //! everything else that could change. The two meters (fuel and stack) are globals too, but they
 //! belong to whoever enters the instance, and are not part of its state.
 
+mod encoding;
 mod portable;
 
 use resident_base::CryptoHash;
 use resident_witty::SnapshotSize;
 use thiserror::Error;
 
-pub use portable::{PortableSnapshot, SNAPSHOT_FORMAT_VERSION, SnapshotError};
+pub use portable::{PortableSnapshot, SNAPSHOT_FORMAT_VERSION};
 
 use crate::prepare::PreparedModule;
 use portable::PAGE_BYTES;
@@ -94,7 +95,7 @@ impl InstanceSnapshot {
             module: snapshot.module(),
             started: snapshot.started(),
             memory,
-            globals: snapshot.globals().collect(),
+            globals: snapshot.globals().to_vec(),
         })
     }
 
@@ -114,6 +115,45 @@ impl SnapshotSize for InstanceSnapshot {
     fn snapshot_bytes(&self) -> u64 {
         (self.memory.len() + self.globals.len() * size_of::<u64>()) as u64
     }
+}
+
+/// Why bytes are not a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SnapshotError {
+    /// The first bytes are not those of a snapshot.
+    #[error("these bytes are no snapshot: they do not begin with `RSNP`")]
+    NotASnapshot,
+    /// The snapshot was written in another version of the format.
+    #[error(
+        "the snapshot has format version {found}, this build reads version {SNAPSHOT_FORMAT_VERSION}; take it anew"
+    )]
+    Version {
+        /// The version that it has.
+        found: u32,
+    },
+    /// The bytes end too early.
+    #[error("the snapshot was cut off after {found} bytes, or its counts are corrupt")]
+    CutOff {
+        /// The bytes that are there.
+        found: u64,
+    },
+    /// The bytes go on behind the end.
+    #[error("{more} bytes follow the end of the snapshot")]
+    TooLong {
+        /// The bytes behind the end.
+        more: u64,
+    },
+    /// A field has a value that it cannot have.
+    #[error("the snapshot is corrupt: {0}")]
+    Corrupt(&'static str),
+    /// The hash at the end is not that of the bytes.
+    #[error("the snapshot is corrupt: its hash is {found}, it says {expected}")]
+    Hash {
+        /// The hash of the bytes.
+        found: CryptoHash,
+        /// The hash at the end.
+        expected: CryptoHash,
+    },
 }
 
 /// Why a snapshot cannot be restored. The instance is as it was.

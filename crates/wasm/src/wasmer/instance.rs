@@ -126,7 +126,7 @@ impl<H: Host> WasmerInstance<H> {
             module.prepared.starting_image.reset(memory);
         }
         snapshot.write_differences(memory);
-        self.set_globals(snapshot.globals());
+        self.set_globals(snapshot.globals().iter().copied());
         self.set_started(snapshot.started());
         Ok(())
     }

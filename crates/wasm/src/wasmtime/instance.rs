@@ -115,7 +115,7 @@ impl<H: Host> WasmtimeInstance<H> {
             module.prepared.starting_image.reset(memory);
         }
         snapshot.write_differences(memory);
-        self.set_globals(snapshot.globals());
+        self.set_globals(snapshot.globals().iter().copied());
         self.set_started(snapshot.started());
         Ok(())
     }

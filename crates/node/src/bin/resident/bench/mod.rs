@@ -103,7 +103,7 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
     }
     let contracts = Contracts::read(&options.contracts)?;
     let (mut rows, mut snapshots) = (Vec::new(), Vec::new());
-    if !options.json {
+    if !options.json && options.sections != [Section::Snapshots] {
         print_header();
     }
     for section in Section::value_variants() {
