@@ -69,9 +69,7 @@ impl Scene {
         let mut scene = Scene {
             store,
             chain_id: description.id(),
-            application_id: ApplicationId {
-                application_description_hash: CryptoHash::of_bytes(b"not created yet"),
-            },
+            application_id: ApplicationId::new(CryptoHash::of_bytes(b"not created yet")),
             folder: tempfile::tempdir().unwrap(),
         };
         scene.application_id = scene.create_counter();

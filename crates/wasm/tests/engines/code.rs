@@ -208,7 +208,7 @@ fn only_what_was_sealed_for_this_module_and_engine_is_loaded() {
 #[test]
 fn instances_are_made_while_another_module_compiles() {
     let small = prepare(&contract("(i32.const 0)", ""));
-    let large = prepare(&contract("(i32.const 0)", &functions(60)));
+    let large = prepare(&contract("(i32.const 0)", &functions(120)));
     for engine in Engine::all() {
         let module = engine.compile(&small);
         let (compiling, longest) = thread::scope(|scope| {
