@@ -3,7 +3,9 @@
 use std::{fs, sync::Arc};
 
 use resident_benches::{BenchHost, Subject, compare, contract};
-use resident_wasm::{SealKey, prepare_contract, wasmer::WasmerEngine, wasmtime::WasmtimeEngine};
+use resident_wasm::{
+    EngineError, SealKey, prepare_contract, wasmer::WasmerEngine, wasmtime::WasmtimeEngine,
+};
 
 fn main() {
     let wasmtime = WasmtimeEngine::<BenchHost>::new().expect("Wasmtime runs here");
@@ -16,24 +18,22 @@ fn main() {
         let prepared = Arc::new(prepared);
         let on_wasmtime = wasmtime.compile(prepared.clone()).expect("it compiles");
         let on_wasmer = wasmer.compile(prepared.clone()).expect("it compiles");
-        let files = ["wasmtime", "wasmer"].map(|engine| folder.path().join(engine));
-        let sealed = [on_wasmtime.serialize(&key), on_wasmer.serialize(&key)];
-        let sizes = files.each_ref().map(|file| {
-            let index = usize::from(file.ends_with("wasmer"));
-            let entry = sealed[index].as_ref().expect("it can be serialized");
-            fs::write(file, entry).expect("the file can be written");
-            entry.len()
-        });
+        let keep = |engine: &str, sealed: Result<Vec<u8>, EngineError>| {
+            let (file, entry) = (folder.path().join(engine), sealed.expect("it serializes"));
+            fs::write(&file, &entry).expect("the file can be written");
+            (file, entry.len())
+        };
+        let (wasmtime_file, wasmtime_bytes) = keep("wasmtime", on_wasmtime.serialize(&key));
+        let (wasmer_file, wasmer_bytes) = keep("wasmer", on_wasmer.serialize(&key));
         println!(
-            "{name}: {} bytes published, {} prepared; on disk {} for wasmtime and {} for wasmer; in memory {} and {}",
+            "{name}: {} bytes published, {} prepared\n\
+             wasmtime: {wasmtime_bytes} on disk, {} in memory; wasmer: {wasmer_bytes} on disk, {} in memory",
             code.len(),
             prepared.bytes.len(),
-            sizes[0],
-            sizes[1],
             on_wasmtime.size_bytes(),
             on_wasmer.size_bytes(),
         );
-        let read = |index: usize| fs::read(&files[index]).expect("the file was written");
+        let read = |file| fs::read(file).expect("the file was written");
         compare(vec![
             Subject::new(format!("prepare/module={name}"), || {
                 prepare_contract::<BenchHost>(&code).is_ok()
@@ -51,11 +51,11 @@ fn main() {
                 on_wasmer.serialize(&key).is_ok()
             }),
             Subject::new(format!("load/module={name}/engine=wasmtime"), || {
-                let loaded = wasmtime.deserialize(prepared.clone(), &read(0), &key);
+                let loaded = wasmtime.deserialize(prepared.clone(), &read(&wasmtime_file), &key);
                 assert!(loaded.is_ok(), "what is measured is not a rebuild");
             }),
             Subject::new(format!("load/module={name}/engine=wasmer"), || {
-                let loaded = wasmer.deserialize(prepared.clone(), &read(1), &key);
+                let loaded = wasmer.deserialize(prepared.clone(), &read(&wasmer_file), &key);
                 assert!(loaded.is_ok(), "what is measured is not a rebuild");
             }),
         ]);

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
 };
 
 use resident_base::CryptoHash;
+
+use crate::pool::wait_for_another;
 
 /// Remembers one `T` per contract, those used last.
 ///
@@ -71,7 +73,11 @@ impl<T> MemoryCache<T> {
             entries.place(contract)
         };
         // Nobody waits for a place while holding the entries.
-        let mut place = lock(&place);
+        let mut place = match place.try_lock() {
+            Ok(place) => place,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => wait_for_another(|| lock(&place)),
+        };
         if let Some(value) = &*place {
             return Ok(value.clone());
         }
@@ -147,9 +153,13 @@ mod tests {
             mpsc,
         },
         thread,
+        time::Duration,
     };
 
+    use futures::executor::block_on;
+
     use super::*;
+    use crate::BlockPool;
 
     const LIMIT: usize = 1_000;
 
@@ -246,6 +256,31 @@ mod tests {
         assert_eq!(makes.into_inner(), 1);
         assert_eq!(cache.remembered(), [1, 2]);
         assert!(lock(&cache.entries).making.is_empty());
+    }
+
+    /// Ten blocks that want a contract used to take all threads of the pool until it was compiled.
+    #[test]
+    fn blocks_that_wait_for_a_contract_leave_the_threads_to_others() {
+        let (cache, pool) = (Arc::new(cache()), BlockPool::new(2));
+        let (finish, finished) = mpsc::channel();
+        let first = cache.clone();
+        let maker = pool.run(move || {
+            let make = || {
+                let limit = Duration::from_secs(60);
+                made(u8::from(finished.recv_timeout(limit).is_ok()), 10)
+            };
+            first.get_or_make(contract(1), make).unwrap()
+        });
+        let want = |_| {
+            let cache = cache.clone();
+            pool.run(move || cache.get_or_make(contract(1), || made(1, 10)).unwrap())
+        };
+        let wanting: Vec<_> = (0..9).map(want).collect();
+        let unrelated = pool.run(move || finish.send(()).is_ok());
+        assert!(matches!(block_on(unrelated), Ok(true)));
+        let values = wanting.into_iter().map(|value| *block_on(value).unwrap());
+        assert_eq!(values.collect::<Vec<_>>(), [1; 9]);
+        assert_eq!(*block_on(maker).unwrap(), 1);
     }
 
     #[test]

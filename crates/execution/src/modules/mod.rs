@@ -107,7 +107,7 @@ impl Modules {
             let loaded = disk.and_then(|disk| self.load(disk, &prepared));
             let module = match loaded {
                 Some(module) => module,
-                None => self.compile_for(disk, prepared)?,
+                None => self.compile_for(disk, &prepared)?,
             };
             let bytes = module.size_bytes();
             Ok((Arc::new(module), bytes))
@@ -116,7 +116,7 @@ impl Modules {
 
     /// Compiles a contract, and does not remember it anywhere.
     pub(crate) fn compile(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
-        let module = self.compile_for(None, prepare(contract)?)?;
+        let module = self.compile_for(None, &prepare(contract)?)?;
         Ok(Arc::new(module))
     }
 
@@ -143,13 +143,13 @@ impl Modules {
     fn compile_for(
         &self,
         disk: Option<&OpenCache>,
-        prepared: Arc<PreparedModule>,
+        prepared: &Arc<PreparedModule>,
     ) -> Result<Module, Fault> {
         let module = self.engine.compile(prepared.clone())?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
         if let Some(disk) = disk {
             match module.serialize(disk.key()) {
-                Ok(entry) => disk.write(&self.entry_name(&prepared), &entry),
+                Ok(entry) => disk.write(&self.entry_name(prepared), &entry),
                 Err(error) => log::warn!("a compiled contract is not kept on disk: {error}"),
             }
         }

@@ -125,7 +125,7 @@ impl SealKey {
         engine: &EngineIdentity,
         entry: &'a [u8],
     ) -> Result<Authentic<'a>, SealError> {
-        let (header, tag, code) = split(entry)?;
+        let Parts { header, tag, code } = split(entry)?;
         // Comparing hashes of this crate takes the same time wherever they differ.
         if self.tag(header, code) != blake3::Hash::from_bytes(tag) {
             return Err(SealError::Broken);
@@ -147,8 +147,14 @@ impl SealKey {
     }
 }
 
-/// The header, the tag and the code of what looks like a whole entry.
-fn split(entry: &[u8]) -> Result<(&[u8], [u8; 32], &[u8]), SealError> {
+/// What looks like a whole entry.
+struct Parts<'a> {
+    header: &'a [u8],
+    tag: [u8; 32],
+    code: &'a [u8],
+}
+
+fn split(entry: &[u8]) -> Result<Parts<'_>, SealError> {
     let (header, rest) = entry
         .split_at_checked(TAG_AT)
         .filter(|(header, _)| header.starts_with(&MAGIC))
@@ -162,7 +168,8 @@ fn split(entry: &[u8]) -> Result<(&[u8], [u8; 32], &[u8]), SealError> {
     if expected != found {
         return Err(SealError::WrongLength { expected, found });
     }
-    Ok((header, *tag, code))
+    let tag = *tag;
+    Ok(Parts { header, tag, code })
 }
 
 fn part<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
