@@ -9,7 +9,8 @@ use resident_abi::{
     wire::StreamUpdate,
 };
 use resident_wasm::{
-    EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError,
+    EngineError, EngineIdentity, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError,
+    SealKey,
     prepare::PreparedModule,
     wasmer::{WasmerEngine, WasmerInstance, WasmerModule},
     wasmtime::{WasmtimeEngine, WasmtimeInstance, WasmtimeModule},
@@ -128,6 +129,33 @@ impl<H: Host> ContractEngine<H> {
             Self::Wasmer(engine) => engine.compile(prepared).map(ContractModule::Wasmer),
         }
     }
+
+    /// What compiled code depends on besides its module.
+    pub(crate) fn identity(&self) -> &EngineIdentity {
+        match self {
+            Self::Wasmtime(engine) => engine.identity(),
+            Self::Wasmer(engine) => engine.identity(),
+        }
+    }
+
+    /// Loads code that was compiled and sealed before.
+    pub(crate) fn deserialize(
+        &self,
+        prepared: Arc<PreparedModule>,
+        sealed: &[u8],
+        key: &SealKey,
+    ) -> Result<ContractModule<H>, EngineError> {
+        match self {
+            Self::Wasmtime(engine) => {
+                let module = engine.deserialize(prepared, sealed, key);
+                module.map(ContractModule::Wasmtime)
+            }
+            Self::Wasmer(engine) => {
+                let module = engine.deserialize(prepared, sealed, key);
+                module.map(ContractModule::Wasmer)
+            }
+        }
+    }
 }
 
 /// A compiled contract.
@@ -141,6 +169,22 @@ impl<H: Host> ContractModule<H> {
         match self {
             Self::Wasmtime(module) => WasmtimeInstance::new(module).map(ContractInstance::Wasmtime),
             Self::Wasmer(module) => WasmerInstance::new(module).map(ContractInstance::Wasmer),
+        }
+    }
+
+    /// The compiled code, sealed.
+    pub(crate) fn serialize(&self, key: &SealKey) -> Result<Vec<u8>, EngineError> {
+        match self {
+            Self::Wasmtime(module) => module.serialize(key),
+            Self::Wasmer(module) => module.serialize(key),
+        }
+    }
+
+    /// About what it takes of memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Wasmtime(module) => module.size_bytes(),
+            Self::Wasmer(module) => module.size_bytes(),
         }
     }
 }

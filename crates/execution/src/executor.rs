@@ -4,21 +4,16 @@ use std::sync::Arc;
 
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
-    BlobType, ChainId, ChainOwnership, CryptoHash,
+    BlobType, ChainId, ChainOwnership,
 };
 use resident_storage::{Batch, Journal, KeyValueStore, wait};
-use resident_wasm::prepare_contract;
 use serde::de::DeserializeOwned;
 
 use crate::{
     EngineKind, Fault, MissingData, Stop,
-    contract::{ContractEngine, ContractModule},
-    modules::ModuleCache,
-    runtime::{RuntimeHandle, balances},
+    modules::{ModuleCacheConfig, ModuleCounts, Modules},
+    runtime::balances,
 };
-
-/// A contract, compiled for the node's engine.
-pub(crate) type Module = ContractModule<RuntimeHandle>;
 
 /// Runs blocks. Shared by all blocks of a node; cheap to clone.
 #[derive(Clone)]
@@ -28,23 +23,32 @@ pub struct Executor {
 
 struct Shared {
     kind: EngineKind,
-    engine: ContractEngine<RuntimeHandle>,
     store: Arc<dyn KeyValueStore>,
-    /// By the hash of the contract's blob.
-    modules: ModuleCache<Module>,
+    modules: Modules,
 }
 
 impl Executor {
-    /// Sets the engine up.
+    /// Sets the engine up. Compiled contracts are remembered in memory.
     ///
     /// # Errors
     /// If the engine cannot run on this machine.
     pub fn new(engine: EngineKind, store: Arc<dyn KeyValueStore>) -> Result<Self, Fault> {
+        Self::with_module_cache(engine, store, ModuleCacheConfig::default())
+    }
+
+    /// Sets the engine up, and says where compiled contracts are kept.
+    ///
+    /// # Errors
+    /// If the engine cannot run on this machine.
+    pub fn with_module_cache(
+        engine: EngineKind,
+        store: Arc<dyn KeyValueStore>,
+        config: ModuleCacheConfig,
+    ) -> Result<Self, Fault> {
         let shared = Shared {
             kind: engine,
-            engine: ContractEngine::new(engine)?,
             store,
-            modules: ModuleCache::default(),
+            modules: Modules::new(engine, config)?,
         };
         Ok(Executor {
             shared: Arc::new(shared),
@@ -59,6 +63,11 @@ impl Executor {
     /// The store of all chains.
     pub fn store(&self) -> &Arc<dyn KeyValueStore> {
         &self.shared.store
+    }
+
+    /// How contracts were made ready so far.
+    pub fn module_counts(&self) -> ModuleCounts {
+        self.shared.modules.counts()
     }
 
     /// A blob, if it is in the store. Waits for the store on the calling thread.
@@ -103,28 +112,9 @@ impl Executor {
             .ok_or_else(|| MissingData::Blob(id).into())
     }
 
-    /// The compiled contract, compiled now if it was not before.
-    pub(crate) fn module(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
-        let (hash, bytes) = (contract.id().hash, contract.bytes().len());
-        let modules = &self.shared.modules;
-        modules.get_or_make(hash, bytes, || self.compile(contract))
-    }
-
-    /// Compiles a contract, and does not remember it.
-    pub(crate) fn compile(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
-        let prepared = prepare_contract::<RuntimeHandle>(contract.bytes())
-            .map_err(crate::FailureReason::Module)?;
-        let module = self
-            .shared
-            .engine
-            .compile(Arc::new(prepared))
-            .map_err(Fault::from)?;
-        Ok(Arc::new(module))
-    }
-
-    /// The compiled contract by its hash, if it was compiled before.
-    pub(crate) fn compiled(&self, contract: CryptoHash) -> Option<Arc<Module>> {
-        self.shared.modules.get(contract)
+    /// The compiled contracts.
+    pub(crate) fn modules(&self) -> &Modules {
+        &self.shared.modules
     }
 }
 

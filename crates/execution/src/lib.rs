@@ -31,6 +31,7 @@ pub use choice::{EngineKind, Mode, SessionKind, UnknownChoice};
 pub use contract::{ContractSnapshot, UserContract};
 pub use executor::{Executor, chain_partition, put_blob};
 pub use failure::{Failure, FailureReason, Fault, LimitKind, MissingData, Stop};
+pub use modules::{ModuleCacheConfig, ModuleCounts};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};

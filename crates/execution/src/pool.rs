@@ -2,7 +2,9 @@
 
 use std::{
     any::Any,
+    cell::RefCell,
     collections::VecDeque,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -18,14 +20,15 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A bounded number of threads, each of which runs one block at a time.
 ///
 /// A block stays on its thread from beginning to end, and the threads are used again. Jobs wait in
-/// the order in which they came. Dropping the pool waits for the jobs that have begun or wait.
+/// the order in which they came. While a block does nothing but wait for what another one is making, a
+/// spare thread takes its place. Dropping the pool waits for the jobs that have begun or wait.
 pub struct BlockPool {
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Queue {
+    /// Jobs that may run at the same time, not counting those that wait.
+    size: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -33,8 +36,23 @@ struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Jobs that run and do not wait. When a wait ends this can become more than the size, until a job
+    /// ends.
+    active: usize,
+    /// Threads without a job, those included that are about to take one.
+    idle: usize,
+    threads: Vec<JoinHandle<()>>,
     closed: bool,
 }
+
+thread_local! {
+    /// The queue that this thread takes its jobs from.
+    static QUEUE: RefCell<Option<Arc<Queue>>> = const { RefCell::new(None) };
+}
+
+/// The most threads that a pool starts beyond those that it was told to have. This many blocks can wait
+/// for the same contract to be compiled before they hold up others.
+const SPARE_THREADS: usize = 32;
 
 /// The stack of a block's thread. Wasmtime gives every instance that is entered its own
 /// [`NATIVE_STACK_BYTES`], counted from where the stack is then, so there is room for as many as can be
@@ -44,11 +62,19 @@ const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
 impl BlockPool {
     /// Starts `threads` threads, at least one.
     pub fn new(threads: usize) -> Self {
-        let queue = Arc::new(Queue::default());
-        let threads = (0..threads.max(1))
-            .map(|index| start(index, queue.clone()))
-            .collect();
-        BlockPool { queue, threads }
+        let queue = Arc::new(Queue {
+            size: threads.max(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let mut state = queue.lock();
+        for _ in 0..queue.size {
+            queue
+                .start_thread(&mut state)
+                .expect("the system can start a few threads");
+        }
+        drop(state);
+        BlockPool { queue }
     }
 
     /// As many threads as the machine has processors.
@@ -70,8 +96,10 @@ impl BlockPool {
             // Nobody may be waiting any more.
             let _ = sender.send(result);
         };
-        self.queue.lock().jobs.push_back(Box::new(job));
-        self.queue.changed.notify_one();
+        let mut state = self.queue.lock();
+        state.jobs.push_back(Box::new(job));
+        self.queue.find_thread(&mut state);
+        drop(state);
         async move {
             let gone = |_| Fault::Panicked("the thread is gone".to_owned());
             receiver.await.map_err(gone)?
@@ -83,12 +111,39 @@ impl Drop for BlockPool {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.changed.notify_all();
-        for thread in self.threads.drain(..) {
+        let next = || self.queue.lock().threads.pop();
+        while let Some(thread) = next() {
             // A job may own the last handle of the pool, and a thread cannot wait for itself.
             if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
+                let _ = wait_for_another(|| thread.join());
             }
         }
+    }
+}
+
+/// Waits for what is being made on another thread. If this is a thread of a pool, others of its jobs can
+/// run meanwhile.
+pub(crate) fn wait_for_another<T>(wait: impl FnOnce() -> T) -> T {
+    let queue = QUEUE.with(|queue| queue.borrow().clone());
+    let _aside = queue.as_ref().map(Aside::step);
+    wait()
+}
+
+/// A job that gave its place up until this is dropped.
+struct Aside<'a>(&'a Arc<Queue>);
+
+impl<'a> Aside<'a> {
+    fn step(queue: &'a Arc<Queue>) -> Self {
+        let mut state = queue.lock();
+        state.active -= 1;
+        queue.find_thread(&mut state);
+        Aside(queue)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.lock().active += 1;
     }
 }
 
@@ -97,14 +152,51 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sees to it that somebody takes the next job, if it may run.
+    fn find_thread(self: &Arc<Self>, state: &mut State) {
+        if state.jobs.is_empty() || state.active >= self.size {
+            return;
+        }
+        if state.idle > 0 {
+            self.changed.notify_one();
+        } else if state.threads.len() < self.size + SPARE_THREADS && !state.closed {
+            // Without a spare thread the job waits for one of the others.
+            let _ = self.start_thread(state);
+        }
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let queue = self.clone();
+        let thread = thread::Builder::new()
+            .name(format!("block-{}", state.threads.len()))
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                QUEUE.set(Some(queue.clone()));
+                while let Some(job) = queue.next() {
+                    job();
+                    queue.job_ended();
+                }
+            })?;
+        state.threads.push(thread);
+        state.idle += 1;
+        Ok(())
+    }
+
     /// The next job; none when the pool is closed and nothing is left.
-    fn next(&self) -> Option<Job> {
+    fn next(self: &Arc<Self>) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if state.active < self.size
+                && let Some(job) = state.jobs.pop_front()
+            {
+                state.active += 1;
+                state.idle -= 1;
+                // Whoever brought the job behind it may have counted on this thread.
+                self.find_thread(&mut state);
                 return Some(job);
             }
-            if state.closed {
+            if state.closed && state.jobs.is_empty() {
+                self.changed.notify_all();
                 return None;
             }
             state = self
@@ -113,18 +205,12 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
-}
 
-fn start(index: usize, queue: Arc<Queue>) -> JoinHandle<()> {
-    thread::Builder::new()
-        .name(format!("block-{index}"))
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            while let Some(job) = queue.next() {
-                job();
-            }
-        })
-        .expect("the system can start a few threads")
+    fn job_ended(&self) {
+        let mut state = self.lock();
+        state.active -= 1;
+        state.idle += 1;
+    }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Fault {
@@ -137,7 +223,13 @@ fn panicked(panic: &(dyn Any + Send)) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        time::Duration,
+    };
 
     use futures::executor::block_on;
 
@@ -179,5 +271,71 @@ mod tests {
         }
         drop((pool, sender));
         assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_job_that_waits_for_another_lends_its_place() {
+        let pool = BlockPool::new(1);
+        let (sender, receiver) = mpsc::channel();
+        let limit = Duration::from_secs(60);
+        let first = pool.run(move || wait_for_another(|| receiver.recv_timeout(limit).is_ok()));
+        let second = pool.run(move || sender.send(()).is_ok());
+        assert!(matches!(block_on(first), Ok(true)));
+        assert!(matches!(block_on(second), Ok(true)));
+    }
+
+    #[test]
+    fn spare_threads_are_bounded_and_all_jobs_are_done() {
+        let counts = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+        let pool = BlockPool::new(2);
+        for _ in 0..100 {
+            let [running, most, done] = counts.clone();
+            drop(pool.run(move || {
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                wait_for_another(|| thread::sleep(Duration::from_millis(2)));
+                running.fetch_sub(1, Ordering::SeqCst);
+                done.fetch_add(1, Ordering::SeqCst);
+            }));
+        }
+        let queue = pool.queue.clone();
+        drop(pool);
+        let [running, most, done] = counts.map(|count| count.load(Ordering::SeqCst));
+        assert_eq!((running, done), (0, 100));
+        assert!(most <= 2 + SPARE_THREADS, "{most} at once");
+        assert_eq!(queue.lock().active, 0);
+    }
+
+    #[test]
+    fn a_job_that_panics_while_it_waits_has_its_place_back() {
+        let pool = BlockPool::new(1);
+        let failed: Result<(), Fault> =
+            block_on(pool.run(|| wait_for_another(|| panic!("no more"))));
+        assert!(matches!(failed, Err(Fault::Panicked(_))));
+        assert!(matches!(block_on(pool.run(|| 7)), Ok(7)));
+        let queue = pool.queue.clone();
+        drop(pool);
+        assert_eq!(queue.lock().active, 0);
+    }
+
+    #[test]
+    fn a_job_may_drop_the_pool_while_others_are_left() {
+        let pool = Arc::new(BlockPool::new(1));
+        let (sender, receiver) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let (own, sent) = (pool.clone(), sender.clone());
+        drop(pool.run(move || {
+            wait_for_another(|| released.recv()).unwrap_err();
+            drop(own);
+            sent.send(1).unwrap();
+        }));
+        for number in 2..=4 {
+            let sender = sender.clone();
+            drop(pool.run(move || sender.send(number)));
+        }
+        drop((pool, sender, release));
+        let mut all: Vec<i32> = receiver.iter().collect();
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3, 4]);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use resident_base::Timestamp;
 use resident_chain::StagingPolicy;
-use resident_execution::{BlockPool, EngineKind, ResourcePolicy, SessionKind};
+use resident_execution::{BlockPool, EngineKind, ModuleCacheConfig, ResourcePolicy, SessionKind};
 
 /// The failing bundles that the default staging policy tolerates in one block.
 const DEFAULT_MAX_FAILURES: u32 = 16;
@@ -36,6 +36,9 @@ pub struct NodeConfig {
     pub threads: usize,
     /// The most bundles that one block takes out of the inbox. At least one.
     pub max_bundles: usize,
+    /// Where compiled contracts are kept. If no folder is named,
+    /// [`LocalNode::open`](crate::LocalNode::open) takes one inside the store's.
+    pub modules: ModuleCacheConfig,
     /// Where the timestamps of new blocks come from.
     pub clock: Clock,
 }
@@ -54,6 +57,7 @@ impl Default for NodeConfig {
             verify: None,
             threads: BlockPool::default_size(),
             max_bundles: DEFAULT_MAX_BUNDLES,
+            modules: ModuleCacheConfig::default(),
             clock: Clock::system(),
         }
     }

@@ -15,6 +15,9 @@ use crate::{
     config::NodeConfig, error::NodeError, locks::ChainLocks, propose::read_signature, registry,
 };
 
+/// Where compiled contracts are kept by default, inside the folder of the store.
+const MODULES_FOLDER: &str = "modules";
+
 /// Keeps many chains in one store, builds and commits their blocks, and delivers between them.
 ///
 /// All methods take `&self`. Blocks of one chain follow one another; blocks of different chains run
@@ -28,15 +31,19 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// A node with its store in a folder, which is made if it does not exist.
-    pub fn open(folder: impl AsRef<Path>, config: NodeConfig) -> Result<Self, NodeError> {
+    /// A node with its store in a folder, which is made if it does not exist. Compiled contracts are kept
+    /// in the folder `modules` inside it, unless another one is configured.
+    pub fn open(folder: impl AsRef<Path>, mut config: NodeConfig) -> Result<Self, NodeError> {
+        let folder = folder.as_ref();
+        let modules = &mut config.modules.folder;
+        modules.get_or_insert_with(|| folder.join(MODULES_FOLDER));
         Self::new(Arc::new(DiskStore::open(folder)?), config)
     }
 
     /// A node over any store. Nobody else may write to the store as long as the node lives.
     pub fn new(store: Arc<dyn KeyValueStore>, config: NodeConfig) -> Result<Self, NodeError> {
         Ok(Self {
-            executor: Executor::new(config.engine, store)?,
+            executor: Executor::with_module_cache(config.engine, store, config.modules.clone())?,
             pool: BlockPool::new(config.threads.max(1)),
             config,
             locks: ChainLocks::default(),

@@ -1,7 +1,7 @@
 //! A store on a local disk.
 //!
 //! One folder holds one file, [`FILE_NAME`], a redb database with two tables: the records, and a
-//! format version. Nothing else is in the folder. A commit is one redb transaction with an fsync; a
+//! format version. The store puts nothing else there. A commit is one redb transaction with an fsync; a
 //! process that is killed leaves the state after some whole number of transactions, and opening the
 //! file repairs it without help.
 //!

@@ -65,6 +65,22 @@ impl PreparedModule {
     pub fn hash(&self) -> CryptoHash {
         self.hash.into()
     }
+
+    /// About what it takes of memory, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        /// An entry of a map or a list, and the allocation of its text.
+        const ENTRY_BYTES: usize = 64;
+        let names = self.function_names.values();
+        let exports = self
+            .captured_globals
+            .iter()
+            .map(|global| &global.export_name);
+        let text: usize = names
+            .chain(exports)
+            .map(|name| name.len() + ENTRY_BYTES)
+            .sum();
+        self.bytes.len() + self.starting_image.size_bytes() + text
+    }
 }
 
 impl From<CoreType> for ValueType {

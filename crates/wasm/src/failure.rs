@@ -89,6 +89,22 @@ pub enum EngineError {
         /// What it said.
         reason: String,
     },
+    /// The engine could not give its compiled code out.
+    #[error("{engine} cannot serialize a compiled module: {reason}")]
+    Serialize {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// What should be sealed code of a module is not, or not for this engine.
+    #[error("{engine} does not load the compiled module: {reason}")]
+    Deserialize {
+        /// The engine's name.
+        engine: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The engine could not make an instance of a compiled module.
     #[error("{engine} cannot instantiate a prepared module: {reason}")]
     Instantiate {

@@ -11,6 +11,7 @@ mod contract;
 mod failure;
 mod host;
 pub mod prepare;
+mod sealed;
 mod snapshot;
 pub mod wasmer;
 pub mod wasmtime;
@@ -18,6 +19,7 @@ pub mod wasmtime;
 pub use contract::prepare_contract;
 pub use failure::{CallError, EngineError, GuestFailure, TrapKind};
 pub use host::{Entered, Host, Meters};
+pub use sealed::{EngineIdentity, KeyError, SEAL_FORMAT, SealError, SealKey};
 pub use snapshot::{
     InstanceSnapshot, PortableSnapshot, RestoreError, SNAPSHOT_FORMAT_VERSION, SnapshotError,
 };

@@ -28,7 +28,8 @@ use crate::{
     BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OutgoingMessage, Stop,
     Trace, TransactionEffects,
     contract::{ContractInstance, UserContract},
-    executor::{Module, decode_application, description_blob_id},
+    executor::{decode_application, description_blob_id},
+    modules::Module,
     policy::host_cost,
     session::{Application, InstanceTable},
 };
@@ -284,13 +285,14 @@ impl Runtime {
     /// is there may not depend on what this node has compiled.
     fn module(&self, contract: BlobId) -> Result<Arc<Module>, Stop> {
         if let Some(blob) = self.blobs.iter().find(|blob| blob.id() == contract) {
-            return self.executor.compile(blob);
+            return self.executor.modules().compile(blob);
         }
-        match self.executor.compiled(contract.hash) {
+        match self.executor.modules().get(contract.hash) {
             Some(module) => Ok(module),
-            None => self
-                .executor
-                .module(&self.executor.required_blob(contract)?),
+            None => {
+                let blob = self.executor.required_blob(contract)?;
+                self.executor.modules().get_or_make(&blob)
+            }
         }
     }
 

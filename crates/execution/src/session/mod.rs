@@ -20,7 +20,8 @@ use crate::{
     Action, Executor, Fault, Mode, ResourcePolicy, SessionKind, Stop, Trace, TransactionEffects,
     chain_partition,
     contract::ContractInstance,
-    executor::{Module, decode_description},
+    executor::decode_description,
+    modules::Module,
     runtime::{Authority, Counters, Entry, Runtime, RuntimeHandle, Usage, balances},
 };
 

@@ -15,6 +15,7 @@ mod gadget;
 mod limits;
 mod market;
 mod model;
+mod modules;
 mod order_book;
 mod parallel;
 mod random;

@@ -43,6 +43,12 @@ impl StartingImage {
         StartingImage { pieces }
     }
 
+    /// What it takes of memory, in bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let piece = |piece: &Piece| size_of::<Piece>() + piece.bytes.len();
+        self.pieces.iter().map(piece).sum()
+    }
+
     /// Calls `found` with the address and the bytes of every longest run of words in which `memory`
     /// differs from the image, in ascending order.
     pub(crate) fn differences<'a>(&self, memory: &'a [u8], mut found: impl FnMut(usize, &'a [u8])) {

@@ -10,20 +10,21 @@ use wasmer::{
     sys::{Cranelift, CraneliftOptLevel, EngineBuilder},
 };
 
-use crate::{EngineError, Host, NATIVE_STACK_BYTES, prepare::PreparedModule};
+use super::code;
+use crate::{EngineError, EngineIdentity, Host, NATIVE_STACK_BYTES, prepare::PreparedModule};
 
-const NAME: &str = "wasmer";
+pub(super) const NAME: &str = "wasmer";
 
 /// A configured Wasmer. Cheap to clone.
 pub struct WasmerEngine<H: Host> {
-    engine: Engine,
+    identity: Arc<EngineIdentity>,
     host: PhantomData<fn(H)>,
 }
 
 impl<H: Host> Clone for WasmerEngine<H> {
     fn clone(&self) -> Self {
         WasmerEngine {
-            engine: self.engine.clone(),
+            identity: self.identity.clone(),
             host: PhantomData,
         }
     }
@@ -38,14 +39,15 @@ impl<H: Host> WasmerEngine<H> {
         // Wasmer runs guests on stacks of its own, whose size is one setting of the process.
         static STACK_SIZE: Once = Once::new();
         STACK_SIZE.call_once(|| wasmer_vm::set_stack_size(NATIVE_STACK_BYTES));
-        let mut compiler = Cranelift::new();
-        compiler.opt_level(CraneliftOptLevel::Speed);
-        compiler.canonicalize_nans(false);
-        let engine = EngineBuilder::new(compiler).engine().into();
         Ok(WasmerEngine {
-            engine,
+            identity: Arc::new(code::identity(&module_engine())),
             host: PhantomData,
         })
+    }
+
+    /// What compiled code depends on besides its module.
+    pub fn identity(&self) -> &EngineIdentity {
+        &self.identity
     }
 
     /// Compiles a prepared module, once for all instances.
@@ -53,32 +55,65 @@ impl<H: Host> WasmerEngine<H> {
     /// # Errors
     /// If the engine refuses what `prepare` accepted, which is a fault of the node.
     pub fn compile(&self, prepared: Arc<PreparedModule>) -> Result<WasmerModule<H>, EngineError> {
+        let error = |reason: String| EngineError::Compile {
+            engine: NAME,
+            reason,
+        };
+        let engine = module_engine();
         let module =
-            Module::new(&self.engine, &prepared.bytes).map_err(|error| EngineError::Compile {
-                engine: NAME,
-                reason: error.to_string(),
-            })?;
+            Module::new(&engine, &prepared.bytes).map_err(|reason| error(reason.to_string()))?;
+        let serialized = module
+            .serialize()
+            .map_err(|reason| error(reason.to_string()))?;
+        Ok(self.link(prepared, engine, module, serialized.len()))
+    }
+
+    /// `module` is the prepared one, compiled; it takes so many bytes when it is serialized.
+    pub(super) fn link(
+        &self,
+        prepared: Arc<PreparedModule>,
+        engine: Engine,
+        module: Module,
+        serialized_bytes: usize,
+    ) -> WasmerModule<H> {
         let asked = module
             .imports()
             .map(|import| (import.module().to_owned(), import.name().to_owned()))
             .collect();
-        Ok(WasmerModule {
+        WasmerModule {
             prepared,
-            engine: self.engine.clone(),
             module,
+            engine,
+            serialized_bytes,
             asked,
+            identity: self.identity.clone(),
             host: PhantomData,
-        })
+        }
     }
+}
+
+/// An engine for one module.
+///
+/// A Wasmer engine is locked while it compiles, and instances need that lock too; it also keeps the code
+/// of all its modules until it is dropped itself. With one engine per module, compiling one holds up
+/// nobody who runs another, and a module that is forgotten is gone.
+pub(super) fn module_engine() -> Engine {
+    let mut compiler = Cranelift::new();
+    compiler.opt_level(CraneliftOptLevel::Speed);
+    compiler.canonicalize_nans(false);
+    EngineBuilder::new(compiler).engine().into()
 }
 
 /// A compiled module, ready to be instantiated. Cheap to clone.
 pub struct WasmerModule<H: Host> {
     pub(super) prepared: Arc<PreparedModule>,
-    pub(super) engine: Engine,
+    // Stands before the engine, whose memory it refers to, so that it is dropped first.
     pub(super) module: Module,
+    pub(super) engine: Engine,
+    pub(super) serialized_bytes: usize,
     /// The functions that the module imports: interface and name.
     asked: Arc<[(String, String)]>,
+    pub(super) identity: Arc<EngineIdentity>,
     host: PhantomData<fn(H)>,
 }
 
@@ -86,9 +121,11 @@ impl<H: Host> Clone for WasmerModule<H> {
     fn clone(&self) -> Self {
         WasmerModule {
             prepared: self.prepared.clone(),
-            engine: self.engine.clone(),
             module: self.module.clone(),
+            engine: self.engine.clone(),
+            serialized_bytes: self.serialized_bytes,
             asked: self.asked.clone(),
+            identity: self.identity.clone(),
             host: PhantomData,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The files have the same names as those of the other engine, so that a diff shows what differs.
 
+mod code;
 mod engine;
 mod guest;
 mod instance;

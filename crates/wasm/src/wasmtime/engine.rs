@@ -8,13 +8,13 @@ use wasmtime::{
     OptLevel, PoolingAllocationConfig,
 };
 
-use super::{guest::State, link};
+use super::{code, guest::State, link};
 use crate::{
-    EngineError, Host, NATIVE_STACK_BYTES,
+    EngineError, EngineIdentity, Host, NATIVE_STACK_BYTES,
     prepare::{FUEL_EXPORT, Limits, PreparedModule, STACK_EXPORT, START_EXPORT},
 };
 
-const NAME: &str = "wasmtime";
+pub(super) const NAME: &str = "wasmtime";
 
 /// Instances that can live at the same time on one engine: enough for forty blocks that each have as
 /// many applications as the default policy allows. Only address space is reserved for them.
@@ -30,8 +30,9 @@ const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 
 /// A configured Wasmtime with the host functions linked. Cheap to clone.
 pub struct WasmtimeEngine<H: Host> {
-    engine: Engine,
+    pub(super) engine: Engine,
     linker: Arc<Linker<State<H>>>,
+    identity: Arc<EngineIdentity>,
 }
 
 impl<H: Host> Clone for WasmtimeEngine<H> {
@@ -39,6 +40,7 @@ impl<H: Host> Clone for WasmtimeEngine<H> {
         WasmtimeEngine {
             engine: self.engine.clone(),
             linker: self.linker.clone(),
+            identity: self.identity.clone(),
         }
     }
 }
@@ -54,7 +56,17 @@ impl<H: Host> WasmtimeEngine<H> {
             .or_else(|_| Engine::new(&base_config()))
             .map_err(setup_error)?;
         let linker = Arc::new(link::linker(&engine).map_err(setup_error)?);
-        Ok(WasmtimeEngine { engine, linker })
+        let identity = Arc::new(code::identity(&engine));
+        Ok(WasmtimeEngine {
+            engine,
+            linker,
+            identity,
+        })
+    }
+
+    /// What compiled code depends on besides its module.
+    pub fn identity(&self) -> &EngineIdentity {
+        &self.identity
     }
 
     /// Compiles a prepared module and resolves its imports and exports, once for all instances.
@@ -62,17 +74,23 @@ impl<H: Host> WasmtimeEngine<H> {
     /// # Errors
     /// If the engine refuses what `prepare` accepted, which is a fault of the node.
     pub fn compile(&self, prepared: Arc<PreparedModule>) -> Result<WasmtimeModule<H>, EngineError> {
-        let error = |error: wasmtime::Error| EngineError::Compile {
-            engine: NAME,
-            reason: format!("{error:#}"),
-        };
-        let module = Module::new(&self.engine, &prepared.bytes).map_err(error)?;
-        let instance = self.linker.instantiate_pre(&module).map_err(error)?;
-        let exports = Arc::new(ExportIndices::find(&module, &prepared)?);
+        let module = Module::new(&self.engine, &prepared.bytes).map_err(compile_error)?;
+        self.link(prepared, &module)
+    }
+
+    /// `module` is the prepared one, compiled.
+    pub(super) fn link(
+        &self,
+        prepared: Arc<PreparedModule>,
+        module: &Module,
+    ) -> Result<WasmtimeModule<H>, EngineError> {
+        let instance = self.linker.instantiate_pre(module).map_err(compile_error)?;
+        let exports = Arc::new(ExportIndices::find(module, &prepared)?);
         Ok(WasmtimeModule {
             prepared,
             instance,
             exports,
+            identity: self.identity.clone(),
         })
     }
 }
@@ -82,6 +100,7 @@ pub struct WasmtimeModule<H: Host> {
     pub(super) prepared: Arc<PreparedModule>,
     pub(super) instance: InstancePre<State<H>>,
     pub(super) exports: Arc<ExportIndices>,
+    pub(super) identity: Arc<EngineIdentity>,
 }
 
 impl<H: Host> Clone for WasmtimeModule<H> {
@@ -90,6 +109,7 @@ impl<H: Host> Clone for WasmtimeModule<H> {
             prepared: self.prepared.clone(),
             instance: self.instance.clone(),
             exports: self.exports.clone(),
+            identity: self.identity.clone(),
         }
     }
 }
@@ -169,6 +189,13 @@ fn base_config() -> Config {
         .memory_may_move(false)
         .wasm_backtrace_max_frames(None);
     config
+}
+
+fn compile_error(reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Compile {
+        engine: NAME,
+        reason: format!("{reason:#}"),
+    }
 }
 
 fn setup_error(reason: impl std::fmt::Display) -> EngineError {

@@ -1,6 +1,7 @@
 //! Instances on both engines: the same results, the same meters, the same snapshots; and a restored
 //! instance is what it was.
 
+mod code;
 mod host;
 mod snapshots;
 
