@@ -9,12 +9,14 @@ use resident_execution::{
 
 use crate::{
     Block, BlockError, BlockExecution, BlockExecutionTracker, BlockOutcome, ChainTip, Halt,
-    TrackedExecution, Transaction, TransactionRunner, assembly, chain, difference,
+    TrackedExecution, Transaction, TransactionOutcome, TransactionRunner, assembly, chain,
+    difference,
 };
 
 /// Runs a block that is not to be changed any more: any failure refuses it. Takes no checkpoints.
 ///
-/// If an outcome is expected, the block must have exactly that one. Runs on the calling thread, which
+/// If an outcome is expected, the block must have exactly that one, and answers from outside are taken
+/// from it. Runs on the calling thread, which
 /// should be one of a [`BlockPool`](resident_execution::BlockPool). Whether the bundles in the block were
 /// really sent is for the caller to check.
 ///
@@ -33,10 +35,8 @@ pub fn execute_block(
     let max_bytes = assembly::max_transactions_bytes(&resources);
     let context = context(block, resources);
     let session = Session::new(executor, session, Mode::Committed, context)?;
-    let tracked = run(
-        BlockExecutionTracker::new(session, max_bytes),
-        &block.transactions,
-    )?;
+    let tracker = BlockExecutionTracker::new(session, max_bytes);
+    let tracked = run(tracker, &block.transactions, expected)?;
     if let Some(expected) = expected {
         difference::check(expected, &tracked.outcome)?;
     }
@@ -98,13 +98,26 @@ pub(crate) fn refused(refusal: Refusal) -> BlockError {
 fn run<R: TransactionRunner>(
     mut tracker: BlockExecutionTracker<R>,
     transactions: &[Transaction],
+    expected: Option<&BlockOutcome>,
 ) -> Result<TrackedExecution, BlockError> {
+    let recorded = |outcome: &TransactionOutcome| outcome.effects.oracle_responses.clone();
     for (index, transaction) in transactions.iter().enumerate() {
+        // A record without this transaction is wrong, which is found out when outcomes are compared.
+        let answers = expected.map(|expected| {
+            expected
+                .transactions
+                .get(index)
+                .map(recorded)
+                .unwrap_or_default()
+        });
         tracker
-            .execute(transaction)
+            .execute(transaction, answers.as_deref())
             .map_err(|halt| failed(index, halt))?;
     }
-    tracker.finalize().map_err(|refusal| refused(*refusal))?;
+    let answers = expected.map(|expected| recorded(&expected.finalization));
+    tracker
+        .finalize(answers.as_deref())
+        .map_err(|refusal| refused(*refusal))?;
     Ok(tracker.finish()?)
 }
 

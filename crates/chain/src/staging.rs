@@ -161,7 +161,7 @@ impl<'a> Staging<'a> {
             let tried = self.attempt(&mut attempt, &mut tracker);
             self.executions += tracker.executions();
             tried?;
-            let Err(refusal) = tracker.finalize() else {
+            let Err(refusal) = tracker.finalize(None) else {
                 let (candidates, executions) = (self.candidates, self.executions);
                 return Ok(Staged {
                     candidates,

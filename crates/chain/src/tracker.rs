@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt::Debug};
 use resident_base::{ApplicationId, Blob, ChainId};
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, MessageContext, MessageKind,
-    Operation, OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace,
-    TransactionEffects,
+    Operation, OracleResponse, OutgoingMessage, Refusal, Session, SessionCheckpoint,
+    SessionOutcome, Stop, Trace, TransactionEffects,
 };
 use resident_storage::Batch;
 
@@ -21,7 +21,7 @@ pub trait TransactionRunner {
     type Checkpoint;
 
     /// See [`Session::begin_transaction`].
-    fn begin_transaction(&mut self);
+    fn begin_transaction(&mut self, recorded: Option<Vec<OracleResponse>>);
     /// See [`Session::run`].
     fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop>;
     /// See [`Session::end_transaction`].
@@ -33,7 +33,10 @@ pub trait TransactionRunner {
     /// See [`Session::touched_applications`].
     fn touched_applications(&self) -> &BTreeSet<ApplicationId>;
     /// See [`Session::finalize`].
-    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>>;
+    fn finalize(
+        &mut self,
+        recorded: Option<Vec<OracleResponse>>,
+    ) -> Result<TransactionEffects, Box<Refusal>>;
     /// See [`Session::read_system`].
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
     /// See [`Session::write_system`].
@@ -109,9 +112,16 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
 
     /// Runs a transaction and adds its outcome. After an error the block can only be rolled back to a
     /// checkpoint or given up.
-    pub fn execute(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+    ///
+    /// If the transaction has been run before, `recorded` are the answers that it got from outside.
+    pub fn execute(
+        &mut self,
+        transaction: &Transaction,
+        recorded: Option<&[OracleResponse]>,
+    ) -> Result<(), Halt> {
         self.executions += 1;
         let limit = self.make_room(transaction)?;
+        self.runner.begin_transaction(recorded.map(<[_]>::to_vec));
         let outcome = match transaction {
             Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
             Transaction::ReceiveMessages(incoming) => match incoming.action {
@@ -137,18 +147,22 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         })
     }
 
-    /// Returns to a checkpoint, from between transactions or from a failed one.
-    pub fn roll_back(&mut self, to: &BlockCheckpoint<R::Checkpoint>) -> Result<(), Fault> {
+    /// Returns to a checkpoint, from between transactions or from a failed one. Gives the outcomes of
+    /// the transactions that are undone.
+    pub fn roll_back(
+        &mut self,
+        to: &BlockCheckpoint<R::Checkpoint>,
+    ) -> Result<Vec<TransactionOutcome>, Fault> {
         self.runner.roll_back(&to.session)?;
-        self.outcomes.truncate(to.outcomes);
         self.touched.truncate(to.outcomes);
         self.size_bytes = to.size_bytes;
-        Ok(())
+        Ok(self.outcomes.split_off(to.outcomes))
     }
 
-    /// Lets every application settle, or refuse the block.
-    pub fn finalize(&mut self) -> Result<(), Box<Refusal>> {
-        let effects = self.runner.finalize()?;
+    /// Lets every application settle, or refuse the block. `recorded` is as for
+    /// [`execute`](Self::execute).
+    pub fn finalize(&mut self, recorded: Option<&[OracleResponse]>) -> Result<(), Box<Refusal>> {
+        let effects = self.runner.finalize(recorded.map(<[_]>::to_vec))?;
         let size_bytes = self.size_bytes + encoded_size(&effects);
         if let Some(application_id) =
             last_sender(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
@@ -208,7 +222,6 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     }
 
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
-        self.runner.begin_transaction();
         let response = self.runner.run(Action::Operation(operation.clone()))?;
         let effects = self.runner.end_transaction()?;
         self.touched
@@ -217,7 +230,6 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     }
 
     fn run_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
-        self.runner.begin_transaction();
         self.consume(incoming)?;
         for posted in &incoming.bundle.messages {
             let context = MessageContext {
@@ -324,8 +336,8 @@ impl From<Fault> for Halt {
 impl TransactionRunner for Session {
     type Checkpoint = SessionCheckpoint;
 
-    fn begin_transaction(&mut self) {
-        self.begin_transaction();
+    fn begin_transaction(&mut self, recorded: Option<Vec<OracleResponse>>) {
+        self.begin_transaction(recorded);
     }
 
     fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
@@ -348,8 +360,11 @@ impl TransactionRunner for Session {
         self.touched_applications()
     }
 
-    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
-        self.finalize()
+    fn finalize(
+        &mut self,
+        recorded: Option<Vec<OracleResponse>>,
+    ) -> Result<TransactionEffects, Box<Refusal>> {
+        self.finalize(recorded)
     }
 
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

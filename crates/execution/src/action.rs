@@ -2,7 +2,7 @@
 
 use resident_base::{
     Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BcsHashable, BlobId,
-    Bytecode, ChainId, ChainOwnership, Event, ModuleId, Timestamp, VmRuntime,
+    Bytecode, ChainId, ChainOwnership, Event, EventId, ModuleId, Timestamp, VmRuntime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -158,11 +158,21 @@ pub struct MessageContext {
     pub is_bouncing: bool,
 }
 
-/// An answer from outside that a block recorded, to be replayed.
-///
-/// There are none yet: nothing that a contract can do today asks the outside.
+/// An answer from outside the chain that a block recorded. Whoever runs the block again replays it and
+/// asks nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OracleResponse {}
+pub enum OracleResponse {
+    /// The blob exists.
+    Blob(BlobId),
+    /// The content of an event.
+    Event {
+        /// Which event.
+        id: EventId,
+        /// What was emitted.
+        #[serde(with = "resident_base::bytes")]
+        value: Vec<u8>,
+    },
+}
 
 /// What a transaction leaves beside the changed state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -130,6 +130,12 @@ pub enum FailureReason {
     /// An application was asked for that nobody created.
     #[error("application {0} cannot be run: its description is malformed")]
     BadApplication(ApplicationId),
+    /// The block's record of what the outside answered is not about what was asked now.
+    #[error("the block's record has no answer at this place to the question for {asked}")]
+    OracleMismatch {
+        /// What was asked.
+        asked: String,
+    },
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,

@@ -92,7 +92,7 @@ impl Scene {
             required_application_ids: Vec::new(),
         };
         let application_id = run(&mut session, Operation::System(create));
-        session.finalize().unwrap();
+        session.finalize(None).unwrap();
         let mut outcome = session.finish().unwrap();
         for blob in &outcome.blobs {
             put_blob(&mut outcome.batch, blob);
@@ -136,7 +136,7 @@ impl Scene {
             };
             run(&mut session, operation)
         });
-        session.finalize().unwrap();
+        session.finalize(None).unwrap();
         let outcome = session.finish().unwrap();
         let fuel = outcome.resources.wasm_fuel;
         (outcome.state_hash, responses.to_vec(), fuel)
@@ -144,7 +144,7 @@ impl Scene {
 }
 
 fn run(session: &mut Session, operation: Operation) -> Vec<u8> {
-    session.begin_transaction();
+    session.begin_transaction(None);
     let response = session.run(Action::Operation(operation)).unwrap();
     session.end_transaction().unwrap();
     response

@@ -148,7 +148,7 @@ const HOLDER: &str = r#"(module
     (func (export "resident:app/contract-entrypoints#finalize")))"#;
 
 fn run(session: &mut Session, operation: Operation) -> Vec<u8> {
-    session.begin_transaction();
+    session.begin_transaction(None);
     let response = session.run(Action::Operation(operation)).unwrap();
     session.end_transaction().unwrap();
     response
@@ -156,7 +156,7 @@ fn run(session: &mut Session, operation: Operation) -> Vec<u8> {
 
 /// Finishes a block and stores it.
 fn commit(executor: &Executor, mut session: Session) {
-    session.finalize().unwrap();
+    session.finalize(None).unwrap();
     let mut outcome = session.finish().unwrap();
     for blob in &outcome.blobs {
         put_blob(&mut outcome.batch, blob);

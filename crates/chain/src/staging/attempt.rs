@@ -130,7 +130,7 @@ impl Staging<'_> {
             check_time(self.timestamp, incoming.bundle.timestamp)?;
         }
         tracker
-            .execute(transaction)
+            .execute(transaction, None)
             .map_err(|halt| failed(index, halt))?;
         attempt.include(index, false);
         Ok(())
@@ -154,7 +154,7 @@ impl Staging<'_> {
             _ => attempt.start_run(tracker)?,
         };
         current.bundles_left -= 1;
-        match tracker.execute(&self.candidates[index].transaction) {
+        match tracker.execute(&self.candidates[index].transaction, None) {
             Ok(()) => {
                 attempt.include(index, true);
                 *run = Some(current);
@@ -183,10 +183,12 @@ impl Staging<'_> {
         attempt: &Attempt,
         tracker: &mut BlockExecutionTracker<R>,
     ) -> Result<(), BlockError> {
-        tracker.roll_back(&run.checkpoint)?;
-        for index in &attempt.included[run.included..] {
+        let undone = tracker.roll_back(&run.checkpoint)?;
+        for (index, undone) in attempt.included[run.included..].iter().zip(&undone) {
+            // What the outside answers may have changed since.
+            let recorded = Some(&*undone.effects.oracle_responses);
             tracker
-                .execute(&self.candidates[*index].transaction)
+                .execute(&self.candidates[*index].transaction, recorded)
                 .map_err(|halt| not_repeated(*index, halt))?;
         }
         Ok(())
@@ -307,7 +309,7 @@ fn reject<R: TransactionRunner>(
     tracker: &mut BlockExecutionTracker<R>,
 ) -> Result<(), BlockError> {
     candidate.reject(failure);
-    match tracker.execute(&candidate.transaction) {
+    match tracker.execute(&candidate.transaction, None) {
         Ok(()) => attempt.include(index, false),
         Err(Halt::Stop(Stop::Failure(failure))) => {
             attempt.dropped_senders.extend(candidate.origin());

@@ -7,8 +7,8 @@ use std::{
 
 use resident_base::{Amount, ApplicationId, BlockHeight, CryptoHash, Resources, Timestamp};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation, Refusal,
-    SessionOutcome, Stop, Trace, TransactionEffects,
+    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
+    OracleResponse, Refusal, SessionOutcome, Stop, Trace, TransactionEffects,
 };
 use resident_storage::{Batch, Statistics};
 
@@ -41,7 +41,7 @@ fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
 impl TransactionRunner for Script {
     type Checkpoint = Self;
 
-    fn begin_transaction(&mut self) {
+    fn begin_transaction(&mut self, _: Option<Vec<OracleResponse>>) {
         self.touched.clear();
     }
 
@@ -95,7 +95,10 @@ impl TransactionRunner for Script {
         &self.touched
     }
 
-    fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
+    fn finalize(
+        &mut self,
+        _: Option<Vec<OracleResponse>>,
+    ) -> Result<TransactionEffects, Box<Refusal>> {
         match self.refusing {
             Some(application_id) => {
                 let stop = failure(application_id, FailureReason::NotSigned);

@@ -7,6 +7,8 @@
 
 pub(crate) mod balances;
 mod host;
+#[allow(dead_code)]
+mod oracle;
 mod system;
 mod usage;
 
@@ -24,9 +26,11 @@ use resident_wasm::{Entered, Host, Meters};
 
 pub(crate) use usage::Usage;
 
+use self::oracle::Answers;
+
 use crate::{
-    BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OutgoingMessage, Stop,
-    Trace, TransactionEffects,
+    BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OracleResponse,
+    OutgoingMessage, Stop, Trace, TransactionEffects,
     contract::{ContractInstance, UserContract},
     executor::{decode_application, description_blob_id},
     modules::Module,
@@ -70,6 +74,9 @@ pub(crate) struct TransactionState {
     pub(crate) touched: BTreeSet<ApplicationId>,
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
+    /// Where answers from outside come from.
+    #[allow(dead_code)]
+    answers: Answers,
 }
 
 /// One application on the call stack.
@@ -198,11 +205,15 @@ impl Runtime {
         }
     }
 
-    /// Starts a transaction with nothing left of another.
-    pub(crate) fn begin_transaction(&mut self) {
+    /// Starts a transaction with nothing left of another. Answers from outside are replayed if the
+    /// transaction has been run before.
+    pub(crate) fn begin_transaction(&mut self, recorded: Option<Vec<OracleResponse>>) {
         self.frames.clear();
         self.finalizing = false;
-        self.transaction = TransactionState::default();
+        self.transaction = TransactionState {
+            answers: Answers::new(recorded),
+            ..TransactionState::default()
+        };
         let policy = self.context.policy.clone();
         self.usage.begin(&policy);
     }

@@ -17,8 +17,8 @@ use resident_storage::{Batch, Journal, Mark, Namespace, Statistics};
 
 use self::{per_transaction::PerTransaction, persistent::Persistent};
 use crate::{
-    Action, Executor, Fault, Mode, ResourcePolicy, SessionKind, Stop, Trace, TransactionEffects,
-    chain_partition,
+    Action, Executor, Fault, Mode, OracleResponse, ResourcePolicy, SessionKind, Stop, Trace,
+    TransactionEffects, chain_partition,
     contract::ContractInstance,
     executor::decode_description,
     modules::Module,
@@ -121,8 +121,11 @@ impl Session {
     }
 
     /// Starts a transaction: what has happened since the last one's end is forgotten.
-    pub fn begin_transaction(&mut self) {
-        self.runtime.begin_transaction();
+    ///
+    /// If it has been run before, `recorded` are the answers that it got from outside then, and nobody
+    /// is asked again.
+    pub fn begin_transaction(&mut self, recorded: Option<Vec<OracleResponse>>) {
+        self.runtime.begin_transaction(recorded);
     }
 
     /// Runs one action of the transaction, and gives its response, which only operations have.
@@ -183,7 +186,7 @@ impl Session {
         runtime.trace.loads = to.loads;
         runtime.trace.fuel = to.fuel;
         runtime.instances.roll_back(&mut runtime.trace)?;
-        runtime.begin_transaction();
+        runtime.begin_transaction(None);
         Ok(())
     }
 
@@ -192,12 +195,16 @@ impl Session {
         &self.runtime.transaction.touched
     }
 
-    /// Finalizes every loaded application, in reverse order of loading.
+    /// Finalizes every loaded application, in reverse order of loading. `recorded` is as for
+    /// [`begin_transaction`](Self::begin_transaction).
     ///
     /// # Errors
     /// If an application refuses the block.
-    pub fn finalize(&mut self) -> Result<TransactionEffects, Box<Refusal>> {
-        self.runtime.begin_transaction();
+    pub fn finalize(
+        &mut self,
+        recorded: Option<Vec<OracleResponse>>,
+    ) -> Result<TransactionEffects, Box<Refusal>> {
+        self.runtime.begin_transaction(recorded);
         let runtime = &mut *self.runtime;
         runtime.instances.note_sizes(&mut runtime.trace);
         let loaded: Vec<ApplicationId> = self.runtime.instances.loaded().to_vec();

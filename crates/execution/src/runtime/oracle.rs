@@ -1,0 +1,46 @@
+//! Answers from outside: recorded when a block is built, replayed when it is run again.
+
+use std::collections::VecDeque;
+
+use super::{Runtime, RuntimeHandle};
+use crate::{FailureReason, OracleResponse, Stop};
+
+/// Where a transaction's answers come from.
+#[derive(Debug, Default)]
+pub(crate) enum Answers {
+    /// The outside is asked.
+    #[default]
+    Live,
+    /// The block has recorded them; nothing else may be used.
+    Recorded(VecDeque<OracleResponse>),
+}
+
+impl Answers {
+    pub(crate) fn new(recorded: Option<Vec<OracleResponse>>) -> Self {
+        recorded.map_or(Self::Live, |recorded| Self::Recorded(recorded.into()))
+    }
+}
+
+impl RuntimeHandle {
+    /// The answer to a question: the next one of the record, if there is a record, which `fits` must
+    /// recognise as being about this question, or else what `ask` finds out. It becomes part of the
+    /// transaction's effects.
+    pub(super) fn answer(
+        &mut self,
+        question: impl Fn() -> String,
+        fits: impl FnOnce(&OracleResponse) -> bool,
+        ask: impl FnOnce(&mut Runtime) -> Result<OracleResponse, Stop>,
+    ) -> Result<OracleResponse, Stop> {
+        let response = match &mut self.transaction.answers {
+            Answers::Live => ask(self)?,
+            Answers::Recorded(recorded) => {
+                let next = recorded.pop_front();
+                next.filter(fits)
+                    .ok_or_else(|| FailureReason::OracleMismatch { asked: question() })?
+            }
+        };
+        let responses = &mut self.transaction.effects.oracle_responses;
+        responses.push(response.clone());
+        Ok(response)
+    }
+}
