@@ -2,7 +2,7 @@
 
 use resident_abi::ContractHost;
 
-use crate::CallError;
+use crate::{CallError, prepare::PreparedModule};
 
 /// What a guest may still spend. Both can be negative, which tells that a guest tried to spend more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,18 @@ pub trait Host: ContractHost + 'static {
 
     /// Takes over what is left.
     fn set_meters(&mut self, meters: Meters);
+
+    /// Takes note that the guest's own code failed, in the first of these functions, which the next one
+    /// had called, and so on: at most [`MAX_TRACED_FRAMES`] names, as far as the module has names.
+    ///
+    /// For logs only. Engines may leave functions out that they merged into others.
+    fn note_trap(&mut self, functions: &[&str]) {
+        let _ = functions;
+    }
 }
+
+/// The innermost functions that are named when a guest fails.
+pub const MAX_TRACED_FRAMES: usize = 16;
 
 /// The place in an instance where the host stays while the instance is being run.
 pub(crate) struct Slot<H: Host, X> {
@@ -31,6 +42,8 @@ pub(crate) struct Slot<H: Host, X> {
     pub(crate) host: Option<H>,
     /// Why the run has to end, left by whoever noticed for whoever entered.
     pub(crate) exit: Option<CallError<H::Error>>,
+    /// The indices of the functions that were running when the guest failed, the innermost first.
+    pub(crate) frames: Vec<u32>,
     /// The instance's resolved exports; none until it exists.
     pub(crate) exports: Option<X>,
 }
@@ -40,8 +53,21 @@ impl<H: Host, X> Slot<H, X> {
         Slot {
             host: None,
             exit: None,
+            frames: Vec::new(),
             exports: None,
         }
+    }
+}
+
+impl<H: Host, T> Entered<H, T> {
+    /// Tells the host in which functions the guest failed.
+    pub(crate) fn note_trap(mut self, module: &PreparedModule, frames: &[u32]) -> Self {
+        if !frames.is_empty() {
+            let name = |index| module.function_names.get(index).map_or("?", String::as_str);
+            let names: Vec<_> = frames.iter().map(name).collect();
+            self.host.note_trap(&names);
+        }
+        self
     }
 }
 

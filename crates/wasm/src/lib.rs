@@ -18,7 +18,7 @@ pub mod wasmtime;
 
 pub use contract::prepare_contract;
 pub use failure::{CallError, EngineError, GuestFailure, TrapKind};
-pub use host::{Entered, Host, Meters};
+pub use host::{Entered, Host, MAX_TRACED_FRAMES, Meters};
 pub use sealed::{EngineIdentity, KeyError, SEAL_FORMAT, SealError, SealKey};
 pub use snapshot::{
     InstanceSnapshot, PortableSnapshot, RestoreError, SNAPSHOT_FORMAT_VERSION, SnapshotError,

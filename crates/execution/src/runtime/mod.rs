@@ -179,6 +179,11 @@ impl Host for RuntimeHandle {
     fn set_meters(&mut self, meters: Meters) {
         self.usage.meters = meters;
     }
+
+    fn note_trap(&mut self, functions: &[&str]) {
+        let id = self.frame().application_id;
+        log::debug!(target: "contract", "{id} failed in {}", functions.join(", called by "));
+    }
 }
 
 impl Runtime {

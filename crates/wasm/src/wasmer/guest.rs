@@ -6,7 +6,8 @@ use resident_abi::entry_points::ContractEntryPoint;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
 use send_wrapper::SendWrapper;
 use wasmer::{
-    AsStoreMut, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut, TypedFunction, Value,
+    AsStoreMut, FrameInfo, Function, FunctionEnv, Global, Memory, RuntimeError, StoreMut,
+    TypedFunction, Value,
 };
 use wasmer_types::TrapCode;
 
@@ -15,7 +16,7 @@ use super::{
     memory::{bytes, bytes_mut},
 };
 use crate::{
-    CallError, GuestFailure, Host, Meters, TrapKind,
+    CallError, GuestFailure, Host, MAX_TRACED_FRAMES, Meters, TrapKind,
     boundary::{Guest, entry_signatures, explain_trap},
     host::Slot,
 };
@@ -78,6 +79,8 @@ impl<'a, H: Host> WasmerGuest<'a, H> {
         if let Some(exit) = self.state().exit.take() {
             return exit;
         }
+        let frames = error.trace().iter().map(FrameInfo::func_index);
+        self.state().frames = frames.take(MAX_TRACED_FRAMES).collect();
         let trap = error
             .to_trap()
             .map_or(GuestFailure::Trap(TrapKind::Other), trap);

@@ -65,11 +65,13 @@ impl<H: Host> WasmerInstance<H> {
     ) -> Entered<H, E::Results> {
         self.untouched = false;
         let state = self.state.clone();
-        enter::<E, H, _>(
+        let entered = enter::<E, H, _>(
             &mut WasmerGuest::new(self.store.as_store_mut(), state),
             host,
             parameters,
-        )
+        );
+        let frames = std::mem::take(&mut self.state.as_mut(&mut self.store).frames);
+        entered.note_trap(&self.module.prepared, &frames)
     }
 
     /// The size of the memory in bytes.

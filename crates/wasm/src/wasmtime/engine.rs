@@ -1,6 +1,6 @@
 //! The engine's configuration, and compiled modules.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use resident_abi::{MEMORY_EXPORT, REALLOC_EXPORT, entry_points::ContractEntryPoint};
 use wasmtime::{
@@ -10,7 +10,7 @@ use wasmtime::{
 
 use super::{code, guest::State, link};
 use crate::{
-    EngineError, EngineIdentity, Host, NATIVE_STACK_BYTES,
+    EngineError, EngineIdentity, Host, MAX_TRACED_FRAMES, NATIVE_STACK_BYTES,
     prepare::{FUEL_EXPORT, Limits, PreparedModule, STACK_EXPORT, START_EXPORT},
 };
 
@@ -187,7 +187,7 @@ fn base_config() -> Config {
         .async_stack_size(NATIVE_STACK_BYTES)
         .memory_reservation(MEMORY_RESERVATION_BYTES)
         .memory_may_move(false)
-        .wasm_backtrace_max_frames(None);
+        .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_TRACED_FRAMES));
     config
 }
 

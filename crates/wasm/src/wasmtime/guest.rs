@@ -2,7 +2,10 @@
 
 use resident_abi::entry_points::ContractEntryPoint;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
-use wasmtime::{AsContextMut, Func, Global, Memory, StoreContextMut, Trap, TypedFunc, Val};
+use wasmtime::{
+    AsContextMut, FrameInfo, Func, Global, Memory, StoreContextMut, Trap, TypedFunc, Val,
+    WasmBacktrace,
+};
 
 use super::link::{from_val, to_val};
 use crate::{
@@ -62,6 +65,9 @@ impl<'a, H: Host> WasmtimeGuest<'a, H> {
         if let Some(exit) = self.store.data_mut().exit.take() {
             return exit;
         }
+        let trace = error.downcast_ref::<WasmBacktrace>();
+        let frames = trace.into_iter().flat_map(WasmBacktrace::frames);
+        self.store.data_mut().frames = frames.map(FrameInfo::func_index).collect();
         let trap = error
             .downcast_ref::<Trap>()
             .map_or(GuestFailure::Trap(TrapKind::Other), trap);

@@ -54,11 +54,13 @@ impl<H: Host> WasmtimeInstance<H> {
         parameters: &E::Parameters,
     ) -> Entered<H, E::Results> {
         self.untouched = false;
-        enter::<E, H, _>(
+        let entered = enter::<E, H, _>(
             &mut WasmtimeGuest::new(self.store.as_context_mut()),
             host,
             parameters,
-        )
+        );
+        let frames = std::mem::take(&mut self.store.data_mut().frames);
+        entered.note_trap(&self.module.prepared, &frames)
     }
 
     /// The size of the memory in bytes.

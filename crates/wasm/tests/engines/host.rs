@@ -13,6 +13,8 @@ pub(crate) struct TestHost {
     pub(crate) meters: Meters,
     /// What `read-value` was asked for.
     pub(crate) asked: Vec<Vec<u8>>,
+    /// Where the guest failed.
+    pub(crate) failed_in: Vec<String>,
 }
 
 impl TestHost {
@@ -24,6 +26,7 @@ impl TestHost {
         TestHost {
             meters,
             asked: Vec::new(),
+            failed_in: Vec::new(),
         }
     }
 }
@@ -35,6 +38,10 @@ impl Host for TestHost {
 
     fn set_meters(&mut self, meters: Meters) {
         self.meters = meters;
+    }
+
+    fn note_trap(&mut self, functions: &[&str]) {
+        self.failed_in = functions.iter().map(ToString::to_string).collect();
     }
 }
 

@@ -267,6 +267,19 @@ fn traps_are_told_apart_and_alike() {
 }
 
 #[test]
+fn the_functions_in_which_a_guest_failed_are_named() {
+    let code = contract(
+        "(call $outer) (i32.const 0)",
+        "(func $outer (call $inner)) (func $inner (unreachable))",
+    );
+    for mut instance in instances(&prepare(&code)) {
+        let (response, host) = instance.call_with(FUEL, b"");
+        response.expect_err("the operation traps");
+        assert_eq!(host.failed_in, ["inner", "outer", "?"]);
+    }
+}
+
+#[test]
 fn a_pointer_out_of_memory_is_the_contracts_failure() {
     let code = contract(
         "(call $read_value (i32.const -8) (i32.const 64) (i32.const 16)) (i32.const 16)",
