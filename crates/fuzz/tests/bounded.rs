@@ -1,0 +1,27 @@
+//! Some cases of the differential fuzzer. `resident-fuzz` runs more of them.
+
+use resident_fuzz::{Fuzzer, Level, Tally, with_stack};
+
+/// Cases to run; `RESIDENT_FUZZ_CASES` says another number.
+const CASES: u64 = 300;
+
+#[test]
+fn engines_agree_on_random_contracts() {
+    let cases = std::env::var("RESIDENT_FUZZ_CASES").ok();
+    let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number"));
+    let tally = with_stack(|| run(1..=cases));
+    println!("{tally}");
+    // What never gets anywhere finds nothing.
+    let completed = tally.get("call", "completed");
+    assert!(completed > 2 * cases, "{completed} calls completed");
+}
+
+fn run(seeds: impl Iterator<Item = u64>) -> Tally {
+    let mut fuzzer = Fuzzer::new().expect("both engines run here");
+    let mut tally = Tally::default();
+    for seed in seeds {
+        let found = fuzzer.run(seed, Level::Instances, &mut tally);
+        found.unwrap_or_else(|finding| panic!("{finding}"));
+    }
+    tally
+}
