@@ -19,6 +19,7 @@ use crate::{
     instance::Engines,
     instances,
     random::Random,
+    sessions::{self, Code},
     tally::Tally,
     wrap::wrap,
 };
@@ -27,6 +28,9 @@ use crate::{
 const CASES_PER_ENGINES: u32 = 250;
 /// Native stack that a case may use: what guests may, and more than hosts do.
 const STACK_BYTES: usize = 64 << 20;
+
+/// What makes the seed of a second module from that of a case.
+const OTHER_SEEDS: u64 = 1 << 63;
 
 /// What a case runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,11 +127,31 @@ impl Fuzzer {
             return Ok(());
         };
         let mut random = Random::new(seed, 3);
-        let Contract {
-            prepared,
-            functions,
-        } = contract;
-        instances::run(&self.engines, prepared, functions, &mut random, tally)
+        match level {
+            Level::Instances => {
+                let Contract {
+                    prepared,
+                    functions,
+                } = contract;
+                instances::run(&self.engines, prepared, functions, &mut random, tally)
+            }
+            Level::Sessions => {
+                let mut codes = vec![code(module, &contract)];
+                if random.percent(50) {
+                    let mut second = None;
+                    let contract = self::contract(seed ^ OTHER_SEEDS, &mut second, tally)?;
+                    codes.extend(contract.map(|contract| code(&second, &contract)));
+                }
+                sessions::run(&codes, &mut random, tally)
+            }
+        }
+    }
+}
+
+fn code(module: &Option<Vec<u8>>, contract: &Contract) -> Code {
+    Code {
+        bytes: module.clone().unwrap_or_default(),
+        functions: contract.functions,
     }
 }
 

@@ -20,6 +20,7 @@ mod instance;
 mod instances;
 mod random;
 mod script;
+mod sessions;
 mod tally;
 mod wrap;
 

@@ -4,6 +4,8 @@ use resident_fuzz::{Fuzzer, Level, Tally, with_stack};
 
 /// Cases to run; `RESIDENT_FUZZ_CASES` says another number.
 const CASES: u64 = 300;
+/// Of how many cases one is of the level `sessions`.
+const SESSIONS_EVERY: u64 = 10;
 
 #[test]
 fn engines_agree_on_random_contracts() {
@@ -20,7 +22,11 @@ fn run(seeds: impl Iterator<Item = u64>) -> Tally {
     let mut fuzzer = Fuzzer::new().expect("both engines run here");
     let mut tally = Tally::default();
     for seed in seeds {
-        let found = fuzzer.run(seed, Level::Instances, &mut tally);
+        let level = match seed % SESSIONS_EVERY {
+            0 => Level::Sessions,
+            _ => Level::Instances,
+        };
+        let found = fuzzer.run(seed, level, &mut tally);
         found.unwrap_or_else(|finding| panic!("{finding}"));
     }
     tally
