@@ -13,8 +13,8 @@ use resident_wasm::{
 };
 
 use crate::{
-    compare::{Difference, same},
-    generate::{Edge, generate},
+    compare::{Difference, kind, same},
+    generate::{Edge, corrupt, generate},
     host::FuzzHost,
     instance::Engines,
     instances,
@@ -184,6 +184,7 @@ fn contract(
         Err(reason) => return Err(format!("a module cannot be wrapped: {reason}")),
     };
     let code = &*module.insert(code);
+    prepare_corrupt(code, &mut Random::new(seed, 4), tally)?;
     match prepare_twice(code)? {
         Ok(prepared) => {
             tally.count("modules", accepted(edge));
@@ -198,6 +199,18 @@ fn contract(
             Ok(None)
         }
     }
+}
+
+/// Any bytes are accepted or refused, and nothing else happens.
+fn prepare_corrupt(code: &[u8], random: &mut Random, tally: &mut Tally) -> Result<(), Difference> {
+    let mut corrupted = code.to_vec();
+    corrupt(&mut corrupted, random);
+    let what = match prepare_twice(&corrupted)? {
+        Ok(_) => "accepted",
+        Err(_) => "refused",
+    };
+    tally.count("corrupted modules", what);
+    Ok(())
 }
 
 /// Preparation is a function of the bytes.
@@ -217,12 +230,7 @@ fn accepted(edge: Option<Edge>) -> String {
 
 /// What is not over the edge can only be refused for what its segments hold.
 fn expected(edge: Option<Edge>, reason: &RefusalReason) -> Result<(), Difference> {
-    let allowed = matches!(
-        reason,
-        RefusalReason::SegmentBounds { .. }
-            | RefusalReason::SegmentOffset { .. }
-            | RefusalReason::Limit { .. }
-    );
+    let allowed = matches!(reason, RefusalReason::SegmentBounds { .. });
     match edge {
         None if !allowed => Err(format!(
             "a module of the accepted kind is refused: {reason}"
@@ -231,14 +239,14 @@ fn expected(edge: Option<Edge>, reason: &RefusalReason) -> Result<(), Difference
     }
 }
 
-/// The kind of a refusal, as a word.
+/// The kind of a refusal, as words.
 fn reason(reason: &RefusalReason) -> String {
-    let RefusalReason::Feature { feature, .. } = reason else {
-        let text = format!("{reason:?}");
-        let end = text.find([' ', '{', '(']).unwrap_or(text.len());
-        return text[..end].to_owned();
-    };
-    format!("feature {feature}")
+    match reason {
+        RefusalReason::Feature { feature, .. } => format!("feature {feature}"),
+        RefusalReason::Instruction { instruction } => format!("instruction {instruction}"),
+        RefusalReason::Limit { what, .. } => format!("limit on {what}"),
+        other => kind(other),
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

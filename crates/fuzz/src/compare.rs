@@ -51,6 +51,19 @@ pub(crate) fn same_state(
     }
 }
 
+/// The name of an enum's variant, with that of what it is about, if that is another variant.
+pub(crate) fn kind(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    let mut words = text.split(|it: char| !it.is_alphanumeric());
+    let first = words.next().unwrap_or_default();
+    let inner = text[first.len()..].strip_prefix('(');
+    let second = inner.and_then(|_| words.find(|word| !word.is_empty()));
+    match second {
+        Some(second) => format!("{first} {second}"),
+        None => first.to_owned(),
+    }
+}
+
 fn shorten(value: &impl Debug) -> String {
     const SHOWN: usize = 400;
     let text = format!("{value:?}");

@@ -89,6 +89,13 @@ impl Lane {
         self.instance.portable_snapshot()
     }
 
+    pub(super) fn restore_portable(
+        &mut self,
+        snapshot: &PortableSnapshot,
+    ) -> Result<(), RestoreError> {
+        self.instance.restore_portable(snapshot)
+    }
+
     /// Saves the state in both forms, which have to say the same.
     pub(super) fn save(&mut self, prepared: &PreparedModule) -> Result<Saved, Difference> {
         let snapshot = self.instance.snapshot(InstanceSnapshot::default());

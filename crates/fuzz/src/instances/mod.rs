@@ -4,6 +4,7 @@
 //! agree on all that can be seen. At the end a third instance does only the calls that were not rolled
 //! back, and must end in the same state.
 
+mod forge;
 mod lane;
 
 use resident_wasm::{Meters, prepare::PreparedModule, prepare::STACK_UNITS};
@@ -124,7 +125,8 @@ impl<'a> Course<'a> {
             58..70 => self.save(),
             70..80 => self.roll_back(),
             80..90 => self.move_on(),
-            90..97 => self.starve(),
+            90..96 => self.starve(),
+            96..99 => self.forge(),
             _ => self.tamper(),
         }
     }
@@ -258,6 +260,21 @@ impl<'a> Course<'a> {
         ensure(decode(&bytes).is_err(), || {
             format!("a portable snapshot cut to {position} bytes is accepted")
         })
+    }
+
+    /// Makes up a snapshot, which has to be refused or to be a state like any other.
+    fn forge(&mut self) -> Result<(), Difference> {
+        let (entry, meters) = (self.entry(), self.meters());
+        let host = FuzzHost::new(meters, self.state.clone());
+        let portable = &self.checkpoint.saved[0].portable;
+        forge::check(
+            portable,
+            self.compiled,
+            &host,
+            &entry,
+            self.random,
+            self.tally,
+        )
     }
 
     fn entry(&mut self) -> Entry {

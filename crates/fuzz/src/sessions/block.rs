@@ -105,7 +105,7 @@ impl Blocks {
         };
         let mut bytes = script(random, style(member));
         if random.percent(35) {
-            let callee = random.choose(&self.applications);
+            let callee = self.callee(member, random);
             let id: [u64; 4] = callee.id.application_description_hash.into();
             let told = script(random, style(callee));
             // A script that ends early must not swallow the call.
@@ -113,6 +113,15 @@ impl Blocks {
             bytes.extend(call_application(id, &told));
         }
         (member.id, bytes)
+    }
+
+    /// Mostly another application: one that is already running refuses to be called.
+    fn callee(&self, caller: Member, random: &mut Random) -> Member {
+        let callee = random.choose(&self.applications);
+        if callee.id == caller.id && random.percent(80) {
+            return random.choose(&self.applications);
+        }
+        callee
     }
 }
 

@@ -7,12 +7,12 @@
 mod block;
 
 use resident_base::{Amount, ApplicationId, Bytecode, ModuleId};
-use resident_chain::{BlockError, StagingPolicy, Transaction};
+use resident_chain::{BlockError, MessageAction, StagedBlock, StagingPolicy, Transaction};
 use resident_execution::{Operation, ResourcePolicy, SystemOperation};
 use resident_testing::{PAIRS, StagedEverywhere, TestChain, TestChains};
 
 use crate::{
-    compare::{Difference, ensure, same},
+    compare::{Difference, ensure, kind, same},
     random::Random,
     script::{Style, script},
     tally::Tally,
@@ -166,10 +166,9 @@ impl Scene<'_> {
                 let block = &staged.execution.executed.block;
                 tally.count("blocks", "staged");
                 tally.add("transactions", "in blocks", block.transactions.len() as u64);
-                tally.add("bundles", "rejected", staged.rejected.len() as u64);
-                tally.add("bundles", "dropped", staged.dropped.len() as u64);
+                note_bundles(staged, tally);
             }
-            Err(_) => tally.count("blocks", "failed everywhere"),
+            Err(error) => tally.count("blocks", format!("failed everywhere ({})", kind(error))),
         }
         staged
     }
@@ -199,5 +198,19 @@ impl Scene<'_> {
             outcome.state_hash = survivors.outcome.state_hash;
         }
         same("the block of what survived", &survivors.outcome, &outcome)
+    }
+}
+
+/// Counts what became of the bundles.
+fn note_bundles(staged: &StagedBlock, tally: &mut Tally) {
+    let block = &staged.execution.executed.block;
+    let bundles = block.transactions.iter().filter_map(Transaction::bundle);
+    let accepted = bundles.filter(|incoming| incoming.action == MessageAction::Accept);
+    tally.add("bundles", "accepted", accepted.count() as u64);
+    for (_, failure) in &staged.rejected {
+        tally.count("bundles", format!("rejected ({})", kind(&failure.reason)));
+    }
+    for (_, reason) in &staged.dropped {
+        tally.count("bundles", format!("dropped ({})", kind(reason)));
     }
 }
