@@ -13,7 +13,7 @@ use resident_wasm::{
 };
 
 use crate::{
-    compare::{Difference, kind, same},
+    compare::{Difference, cut, kind, same},
     generate::{Edge, corrupt, generate},
     host::FuzzHost,
     instance::Engines,
@@ -29,6 +29,8 @@ const CASES_PER_ENGINES: u32 = 250;
 /// Native stack that a case may use: what guests may, and more than hosts do.
 const STACK_BYTES: usize = 64 << 20;
 
+/// What is kept of a panic's message, in characters: it may show two whole blocks.
+const MAX_MESSAGE: usize = 4_000;
 /// What makes the seed of a second module from that of a case.
 const OTHER_SEEDS: u64 = 1 << 63;
 
@@ -101,7 +103,7 @@ impl Fuzzer {
         let what = match catch_unwind(run) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(difference)) => difference,
-            Err(panic) => format!("panic: {}", message(&*panic)),
+            Err(panic) => cut(format!("panic: {}", message(&*panic)), MAX_MESSAGE),
         };
         Err(Box::new(Finding {
             seed,
@@ -132,8 +134,8 @@ impl Fuzzer {
                 let Contract {
                     prepared,
                     functions,
-                } = contract;
-                instances::run(&self.engines, prepared, functions, &mut random, tally)
+                } = &contract;
+                instances::run(&self.engines, prepared, *functions, &mut random, tally)
             }
             Level::Sessions => {
                 let mut codes = vec![code(module, &contract)];

@@ -64,10 +64,16 @@ pub(crate) fn kind(value: &impl Debug) -> String {
     }
 }
 
+/// What is shown of a value.
+const SHOWN: usize = 400;
+
 fn shorten(value: &impl Debug) -> String {
-    const SHOWN: usize = 400;
-    let text = format!("{value:?}");
-    match text.char_indices().nth(SHOWN) {
+    cut(format!("{value:?}"), SHOWN)
+}
+
+/// No more than so many characters of a text.
+pub(crate) fn cut(text: String, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

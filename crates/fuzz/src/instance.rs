@@ -73,7 +73,6 @@ impl Compiled {
 }
 
 /// An instance on either engine.
-#[expect(clippy::large_enum_variant, reason = "there are a handful at a time")]
 pub(crate) enum Instance {
     Wasmtime(WasmtimeInstance<FuzzHost>),
     Wasmer(WasmerInstance<FuzzHost>),

@@ -3,9 +3,9 @@
 use resident_fuzz::{Fuzzer, Level, Tally, with_stack};
 
 /// Cases to run; `RESIDENT_FUZZ_CASES` says another number.
-const CASES: u64 = 300;
+const CASES: u64 = 600;
 /// Of how many cases one is of the level `sessions`.
-const SESSIONS_EVERY: u64 = 10;
+const SESSIONS_EVERY: u64 = 6;
 
 #[test]
 fn engines_agree_on_random_contracts() {
@@ -16,6 +16,14 @@ fn engines_agree_on_random_contracts() {
     // What never gets anywhere finds nothing.
     let completed = tally.get("call", "completed");
     assert!(completed > 2 * cases, "{completed} calls completed");
+}
+
+#[test]
+fn a_seed_gives_the_same_case_again() {
+    // Another order, so that nothing can depend on what ran before.
+    let first = with_stack(|| run(40..60));
+    let again = with_stack(|| run((40..60).rev()));
+    assert_eq!(first, again);
 }
 
 fn run(seeds: impl Iterator<Item = u64>) -> Tally {

@@ -27,13 +27,13 @@ const MAX_FAILURES: u32 = 6;
 /// Runs one module.
 pub(crate) fn run(
     engines: &Engines,
-    prepared: PreparedModule,
+    prepared: &PreparedModule,
     functions: u64,
     random: &mut Random,
     tally: &mut Tally,
 ) -> Result<(), Difference> {
     let compiled = engines.compile(prepared.clone())?;
-    let mut course = Course::new(&compiled, &prepared, functions, random, tally)?;
+    let mut course = Course::new(&compiled, prepared, functions, random, tally)?;
     let steps = 5 + course.random.below(26);
     for step in 0..steps {
         course

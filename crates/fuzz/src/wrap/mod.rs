@@ -91,7 +91,8 @@ fn add_adapters<H: ContractHost>(plan: &mut Plan, random: &mut Random) {
     let callable = plan.callable();
     // Two at least stay what they are.
     let most = callable.len().saturating_sub(2).min(3);
-    for place in 0..random.below(most as u64 + 1) as usize {
+    let count = random.below(most as u64 + 1) as usize;
+    for function in callable.into_iter().take(count) {
         let mut host = surface[random.below(surface.len() as u64) as usize].clone();
         if host.name == "panic" && random.percent(80) {
             host = surface[0].clone();
@@ -100,7 +101,7 @@ fn add_adapters<H: ContractHost>(plan: &mut Plan, random: &mut Random) {
             .map(|_| random.choose(&[1, 7, 0x1c, 0xfc, 0xffc, 0x3ffc, u32::MAX]))
             .collect();
         plan.adapters.push(Adapter {
-            function: callable[place],
+            function,
             host,
             masks,
         });
