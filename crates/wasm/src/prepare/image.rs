@@ -55,13 +55,15 @@ impl StartingImage {
                 }
                 return;
             }
-            let words = chunk.chunks(WORD_BYTES).zip(image.chunks(WORD_BYTES));
-            for (index, (word, original)) in words.enumerate() {
+            for (index, (word, original)) in words(chunk).zip(words(image)).enumerate() {
                 let at = at + index * WORD_BYTES;
-                if word != original {
-                    run.get_or_insert(at);
-                } else if let Some(start) = run.take() {
-                    found(start, &memory[start..at]);
+                match (run, word == original) {
+                    (None, false) => run = Some(at),
+                    (Some(start), true) => {
+                        found(start, &memory[start..at]);
+                        run = None;
+                    }
+                    _ => {}
                 }
             }
         });
@@ -75,10 +77,8 @@ impl StartingImage {
         let mut differs = true;
         self.each_chunk(address, address + bytes.len(), |at, image| {
             let at = at - address;
-            let words = bytes[at..at + image.len()].chunks(WORD_BYTES);
-            differs &= words
-                .zip(image.chunks(WORD_BYTES))
-                .all(|(word, original)| word != original);
+            let words = words(&bytes[at..at + image.len()]).zip(self::words(image));
+            differs &= !words.fold(false, |same, (word, original)| same | (word == original));
         });
         differs
     }
@@ -111,6 +111,11 @@ impl StartingImage {
         }
         each_zero_chunk(at, end, &mut visit);
     }
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let word = |chunk: &[u8]| u64::from_ne_bytes(chunk.try_into().expect("a whole word"));
+    bytes.chunks_exact(WORD_BYTES).map(word)
 }
 
 fn each_zero_chunk(start: usize, end: usize, visit: &mut impl FnMut(usize, &[u8])) {

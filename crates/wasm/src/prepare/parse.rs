@@ -192,7 +192,11 @@ impl<'a> Reader<'a, '_> {
         for table in section.clone().into_iter_with_offsets() {
             let (offset, table) = table?;
             check::table(offset, &table.ty, self.limits)?;
-            self.module.table = Some(table.ty);
+            // Nothing can grow it, and engines differ in what maximum they take.
+            self.module.table = Some(TableType {
+                maximum: Some(table.ty.initial),
+                ..table.ty
+            });
         }
         Ok(())
     }

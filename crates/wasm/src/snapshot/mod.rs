@@ -68,10 +68,11 @@ impl InstanceSnapshot {
     /// If it is another one.
     pub fn to_portable(&self, prepared: &PreparedModule) -> Result<PortableSnapshot, RestoreError> {
         RestoreError::check_module(self.module, prepared)?;
-        let globals = self.globals.iter().copied();
+        let (started, globals) = (self.started, &self.globals);
         Ok(PortableSnapshot::new(
+            None,
             prepared,
-            self.started,
+            started,
             globals,
             &self.memory,
         ))

@@ -93,13 +93,13 @@ impl<H: Host> WasmtimeInstance<H> {
         Ok(())
     }
 
-    /// Takes a snapshot in the portable form.
-    pub fn portable_snapshot(&mut self) -> PortableSnapshot {
+    /// Takes a snapshot in the portable form, into the buffer of an older one.
+    pub fn portable_snapshot(&mut self, reused: Option<PortableSnapshot>) -> PortableSnapshot {
         let count = self.exports().captured.len();
         let globals: Vec<_> = (0..count).map(|index| self.global(index)).collect();
         let started = self.exports().started;
         let prepared = &self.module.prepared;
-        PortableSnapshot::new(prepared, started, globals.into_iter(), self.memory())
+        PortableSnapshot::new(reused, prepared, started, &globals, self.memory())
     }
 
     /// Goes to the state of a portable snapshot, on whichever engine it was taken.

@@ -57,7 +57,7 @@ impl Instance {
     }
 
     fn portable_snapshot(&mut self) -> PortableSnapshot {
-        each!(self, instance => instance.portable_snapshot())
+        each!(self, instance => instance.portable_snapshot(None))
     }
 
     fn restore_portable(&mut self, snapshot: &PortableSnapshot) -> Result<(), RestoreError> {
