@@ -142,8 +142,11 @@ impl Instance {
         each!(self, instance => instance.restore(snapshot))
     }
 
-    pub(crate) fn portable_snapshot(&mut self) -> PortableSnapshot {
-        each!(self, instance => instance.portable_snapshot())
+    pub(crate) fn portable_snapshot(
+        &mut self,
+        reused: Option<PortableSnapshot>,
+    ) -> PortableSnapshot {
+        each!(self, instance => instance.portable_snapshot(reused))
     }
 
     pub(crate) fn restore_portable(

@@ -51,6 +51,8 @@ pub(super) struct Saved {
 pub(super) struct Lane {
     instance: Instance,
     scratch: InstanceSnapshot,
+    /// An older portable snapshot, whose buffer the next one is taken into.
+    spare: Option<PortableSnapshot>,
 }
 
 impl Lane {
@@ -58,6 +60,7 @@ impl Lane {
         Ok(Lane {
             instance: compiled.instance(kind)?,
             scratch: InstanceSnapshot::default(),
+            spare: None,
         })
     }
 
@@ -86,7 +89,7 @@ impl Lane {
     }
 
     pub(super) fn portable(&mut self) -> PortableSnapshot {
-        self.instance.portable_snapshot()
+        self.instance.portable_snapshot(self.spare.take())
     }
 
     pub(super) fn restore_portable(
@@ -99,11 +102,12 @@ impl Lane {
     /// Saves the state in both forms, which have to say the same.
     pub(super) fn save(&mut self, prepared: &PreparedModule) -> Result<Saved, Difference> {
         let snapshot = self.instance.snapshot(InstanceSnapshot::default());
-        let portable = self.instance.portable_snapshot();
+        let portable = self.portable();
         let encoded = snapshot
             .to_portable(prepared)
             .map_err(|error| format!("a snapshot cannot be encoded: {error}"))?;
         let bytes = portable.to_bytes();
+        self.spare = Some(portable);
         same("portable forms of one state", &bytes, &encoded.to_bytes())?;
         let decoded = InstanceSnapshot::from_portable(&decode(&bytes)?, prepared)
             .map_err(|error| format!("a portable snapshot does not fit: {error}"))?;
