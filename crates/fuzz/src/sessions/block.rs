@@ -104,7 +104,8 @@ impl Blocks {
             ..member.style
         };
         let mut bytes = script(random, style(member));
-        if random.percent(35) {
+        let alone = self.applications.len() == 1;
+        if random.percent(if alone { 8 } else { 40 }) {
             let callee = self.callee(member, random);
             let id: [u64; 4] = callee.id.application_description_hash.into();
             let told = script(random, style(callee));

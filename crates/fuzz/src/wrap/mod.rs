@@ -5,6 +5,7 @@
 //! indices of functions move by their number and nothing else moves. A few generated functions are
 //! replaced by calls of host functions, so that generated code does those too, directly and by table.
 
+mod adapter;
 mod merge;
 mod text;
 

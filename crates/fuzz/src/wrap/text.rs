@@ -3,9 +3,10 @@
 //! Addresses below [`HEAP`] that the text names are the contract's own as far as generated code, which
 //! stores anywhere, lets them be.
 
-use wasmparser::{FuncType, ValType};
-
-use super::{Adapter, Plan, core_name};
+use super::{
+    Plan,
+    adapter::{adapter, generated_import, host_import, to_bits},
+};
 use crate::script::{COMMAND_BYTES, KEY_BYTES, Op, VALUE_BYTES, WORDS};
 
 /// The module name by which the contract's own functions import the generated ones.
@@ -92,6 +93,31 @@ fn put(key: &str, value: &str) -> String {
 }
 
 fn run(plan: &Plan) -> String {
+    let cases: String = commands(plan)
+        .iter()
+        .map(|(op, code)| {
+            let op = *op as u8;
+            format!("(if (i32.eq (local.get $op) (i32.const {op})) (then\n{code}))\n")
+        })
+        .collect();
+    format!(
+        "(func $run (param $cursor i32) (param $length i32)
+            (local $end i32) (local $op i32) (local $number i32)
+            (local.set $end (i32.add (local.get $cursor) (local.get $length)))
+            (block $done (loop $next
+                (br_if $done (i32.lt_s
+                    (i32.sub (local.get $end) (local.get $cursor))
+                    (i32.const {COMMAND_BYTES})))
+                (local.set $op (i32.load8_u (local.get $cursor)))
+                (local.set $number (i32.load offset=4 align=1 (local.get $cursor)))
+                {cases}
+                (local.set $cursor (i32.add (local.get $cursor) (i32.const {COMMAND_BYTES})))
+                (br $next))))"
+    )
+}
+
+/// What each command does. `$cursor` is the command's address, and `$number` its number.
+fn commands(plan: &Plan) -> [(Op, String); 15] {
     let at = |offset: u32| format!("(i32.add (local.get $cursor) (i32.const {offset}))");
     let put = put(&at(8), &at(16));
     let word = |index: u32| {
@@ -100,7 +126,7 @@ fn run(plan: &Plan) -> String {
     };
     let [first, second, third, fourth] = [0, 1, 2, 3].map(word);
     let (argument, key) = (at(COMMAND_BYTES), at(8));
-    let cases = [
+    [
         (Op::Call, calls(plan)),
         (
             Op::Grow,
@@ -177,28 +203,7 @@ fn run(plan: &Plan) -> String {
             Op::Refuse,
             "(global.set $refusing (i32.const 1))".to_owned(),
         ),
-    ];
-    let cases: String = cases
-        .iter()
-        .map(|(op, code)| {
-            let op = *op as u8;
-            format!("(if (i32.eq (local.get $op) (i32.const {op})) (then\n{code}))\n")
-        })
-        .collect();
-    format!(
-        "(func $run (param $cursor i32) (param $length i32)
-            (local $end i32) (local $op i32) (local $number i32)
-            (local.set $end (i32.add (local.get $cursor) (local.get $length)))
-            (block $done (loop $next
-                (br_if $done (i32.lt_s
-                    (i32.sub (local.get $end) (local.get $cursor))
-                    (i32.const {COMMAND_BYTES})))
-                (local.set $op (i32.load8_u (local.get $cursor)))
-                (local.set $number (i32.load offset=4 align=1 (local.get $cursor)))
-                {cases}
-                (local.set $cursor (i32.add (local.get $cursor) (i32.const {COMMAND_BYTES})))
-                (br $next))))"
-    )
+    ]
 }
 
 /// Calls the generated function that the number says, and mixes its results into the digest.
@@ -268,93 +273,4 @@ fn entries(plan: &Plan) -> String {
         (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))
         (func (export "resident:app/contract-entrypoints#summarize-events") (param i32 i32))"#
     )
-}
-
-fn host_import(place: usize, adapter: &Adapter) -> String {
-    let host = &adapter.host;
-    let list = |word: &str, types: &[resident_witty::CoreType]| -> String {
-        let names = types.iter().map(|ty| core_name(*ty));
-        names.map(|name| format!("({word} {name})")).collect()
-    };
-    let params = list("param", &host.signature.params);
-    let results = list("result", &host.signature.results);
-    format!(
-        "(import {:?} {:?} (func $host{place} {params} {results}))\n",
-        host.interface, host.name
-    )
-}
-
-fn generated_import(index: usize, ty: &FuncType) -> String {
-    let known = ty.params().iter().chain(ty.results());
-    let signature = if known.clone().all(super::is_number) {
-        signature(ty)
-    } else {
-        // Never called.
-        String::new()
-    };
-    format!("(import \"{GENERATED}\" \"{index}\" (func $generated{index} {signature}))\n")
-}
-
-fn signature(ty: &FuncType) -> String {
-    let params = ty.params().iter().map(|ty| format!("(param {ty})"));
-    let results = ty.results().iter().map(|ty| format!("(result {ty})"));
-    params.chain(results).collect()
-}
-
-/// A function of a generated type that calls a host function with what it is given.
-fn adapter(place: usize, adapter: &Adapter, ty: &FuncType) -> String {
-    let wanted = adapter.host.signature.params.iter().zip(&adapter.masks);
-    let given = ty.params();
-    let arguments: String = wanted
-        .enumerate()
-        .map(|(index, (want, mask))| {
-            let bits = match given.len() {
-                0 => format!("i64.const {}", 0x1111 * index),
-                count => {
-                    let index = index % count;
-                    format!("local.get {index} {}", to_bits(given[index]))
-                }
-            };
-            format!("{bits} {}\n", from_bits(core_name(*want), *mask))
-        })
-        .collect();
-    let mixed: String = adapter
-        .host
-        .signature
-        .results
-        .iter()
-        .map(|ty| match core_name(*ty) {
-            "i32" => "i64.extend_i32_u call $mix\n",
-            "i64" => "call $mix\n",
-            _ => "drop\n",
-        })
-        .collect();
-    let results: String = (0..)
-        .zip(ty.results())
-        .map(|(index, ty)| format!("i32.const {} {ty}.load\n", 16 * index))
-        .collect();
-    format!(
-        "(func {} {arguments} call $host{place} {mixed} {results})\n",
-        signature(ty)
-    )
-}
-
-/// From a number to its bits as 64.
-fn to_bits(ty: ValType) -> &'static str {
-    match ty {
-        ValType::I32 => "i64.extend_i32_u",
-        ValType::F32 => "i32.reinterpret_f32 i64.extend_i32_u",
-        ValType::F64 => "i64.reinterpret_f64",
-        _ => "",
-    }
-}
-
-/// From 64 bits to a number.
-fn from_bits(name: &str, mask: u32) -> String {
-    match name {
-        "i32" => format!("i32.wrap_i64 i32.const {} i32.and", mask.cast_signed()),
-        "f32" => "i32.wrap_i64 f32.reinterpret_i32".to_owned(),
-        "f64" => "f64.reinterpret_i64".to_owned(),
-        _ => String::new(),
-    }
 }
