@@ -7,8 +7,8 @@ usage() {
     cat <<'EOT'
 Usage: scripts/test.sh [--quick]
 
-Builds the example contracts (scripts/build-contracts.sh installs what that needs, or says what to install),
-then runs, stopping at the first failure:
+Builds the example contracts and those in other languages (scripts/build-contracts.sh and scripts/build-foreign.sh
+install what that needs, or say what to install), then runs, stopping at the first failure:
   cargo fmt --check
   cargo clippy --workspace --all-targets -- -D warnings
   cargo doc --workspace --no-deps              with warnings denied
@@ -33,6 +33,8 @@ step() { printf '\n== %s\n' "$*" >&2; }
 
 step "contracts"
 scripts/build-contracts.sh
+step "contracts in other languages"
+scripts/build-foreign.sh
 
 if ! $quick; then
     step "formatting"

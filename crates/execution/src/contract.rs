@@ -9,7 +9,7 @@ use resident_abi::{
     wire::StreamUpdate,
 };
 use resident_wasm::{
-    EngineError, Entered, Host, InstanceSnapshot, RestoreError,
+    EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError,
     prepare::PreparedModule,
     wasmer::{WasmerEngine, WasmerInstance, WasmerModule},
     wasmtime::{WasmtimeEngine, WasmtimeInstance, WasmtimeModule},
@@ -44,6 +44,15 @@ pub trait UserContract<H: Host> {
     /// # Errors
     /// If the engine cannot give the state.
     fn snapshot(&mut self, reused: Option<Self::Snapshot>) -> Result<Self::Snapshot, EngineError>;
+    /// Takes the instance's complete state in the form that is as large as what has changed since
+    /// instantiation, and that continues on any engine; into the buffer of an older one.
+    ///
+    /// # Errors
+    /// If the engine cannot give the state.
+    fn portable_snapshot(
+        &mut self,
+        reused: Option<Self::Snapshot>,
+    ) -> Result<Self::Snapshot, EngineError>;
     /// Goes back to a state.
     ///
     /// # Errors
@@ -51,13 +60,15 @@ pub trait UserContract<H: Host> {
     fn restore(&mut self, snapshot: &Self::Snapshot) -> Result<(), RestoreError>;
 }
 
-/// The state of an instance, by engine.
+/// The state of an instance, by engine, or in the form that all Wasm engines share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContractSnapshot {
     /// Memory and globals of an instance on Wasmtime.
     Wasmtime(InstanceSnapshot),
     /// Memory and globals of an instance on Wasmer.
     Wasmer(InstanceSnapshot),
+    /// What an instance changed in its memory, and its globals, of any Wasm engine.
+    Portable(PortableSnapshot),
     /// Nothing: what an EVM contract changes is written through to the chain's state.
     Revm,
 }
@@ -68,6 +79,7 @@ impl SnapshotSize for ContractSnapshot {
             ContractSnapshot::Wasmtime(snapshot) | ContractSnapshot::Wasmer(snapshot) => {
                 snapshot.snapshot_bytes()
             }
+            ContractSnapshot::Portable(snapshot) => snapshot.snapshot_bytes(),
             ContractSnapshot::Revm => 0,
         }
     }
@@ -77,7 +89,7 @@ impl ContractSnapshot {
     fn into_buffers(self) -> InstanceSnapshot {
         match self {
             ContractSnapshot::Wasmtime(snapshot) | ContractSnapshot::Wasmer(snapshot) => snapshot,
-            ContractSnapshot::Revm => InstanceSnapshot::default(),
+            ContractSnapshot::Portable(_) | ContractSnapshot::Revm => InstanceSnapshot::default(),
         }
     }
 }
@@ -168,9 +180,23 @@ macro_rules! wasm_contract {
                 Ok(ContractSnapshot::$kind($instance::snapshot(self, buffers)))
             }
 
+            fn portable_snapshot(
+                &mut self,
+                reused: Option<ContractSnapshot>,
+            ) -> Result<ContractSnapshot, EngineError> {
+                let reused = match reused {
+                    Some(ContractSnapshot::Portable(snapshot)) => Some(snapshot),
+                    _ => None,
+                };
+                Ok(ContractSnapshot::Portable($instance::portable_snapshot(
+                    self, reused,
+                )))
+            }
+
             fn restore(&mut self, snapshot: &ContractSnapshot) -> Result<(), RestoreError> {
                 match snapshot {
                     ContractSnapshot::$kind(snapshot) => $instance::restore(self, snapshot),
+                    ContractSnapshot::Portable(snapshot) => self.restore_portable(snapshot),
                     _ => Err(RestoreError::OtherEngine),
                 }
             }
@@ -189,6 +215,13 @@ macro_rules! each_engine {
             ContractInstance::Wasmer($instance) => $call,
         }
     };
+}
+
+impl<H: Host> ContractInstance<H> {
+    /// The size of the instance's memory in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        each_engine!(self, instance => instance.memory_bytes())
+    }
 }
 
 impl<H: Host> UserContract<H> for ContractInstance<H> {
@@ -223,6 +256,13 @@ impl<H: Host> UserContract<H> for ContractInstance<H> {
         reused: Option<ContractSnapshot>,
     ) -> Result<ContractSnapshot, EngineError> {
         each_engine!(self, instance => UserContract::<H>::snapshot(instance, reused))
+    }
+
+    fn portable_snapshot(
+        &mut self,
+        reused: Option<ContractSnapshot>,
+    ) -> Result<ContractSnapshot, EngineError> {
+        each_engine!(self, instance => UserContract::<H>::portable_snapshot(instance, reused))
     }
 
     fn restore(&mut self, snapshot: &ContractSnapshot) -> Result<(), RestoreError> {

@@ -34,7 +34,7 @@ pub use failure::{Failure, FailureReason, Fault, LimitKind, MissingData, Stop};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
-pub use trace::Trace;
+pub use trace::{PortableSize, Trace};
 
 /// How much of a contract's panic message or log line is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 10;

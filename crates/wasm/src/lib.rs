@@ -18,7 +18,9 @@ pub mod wasmtime;
 pub use contract::prepare_contract;
 pub use failure::{CallError, EngineError, GuestFailure, TrapKind};
 pub use host::{Entered, Host, Meters};
-pub use snapshot::{InstanceSnapshot, RestoreError};
+pub use snapshot::{
+    InstanceSnapshot, PortableSnapshot, RestoreError, SNAPSHOT_FORMAT_VERSION, SnapshotError,
+};
 
 /// The native stack that the code of guests may use, in bytes. The limit on call-stack height that
 /// preparation builds into modules ends a recursion long before; this is only the room for it.

@@ -10,7 +10,7 @@ use resident_witty::SnapshotSize;
 
 use super::{Application, Instance};
 use crate::{
-    Fault, Trace,
+    Fault, PortableSize, Trace,
     contract::{ContractSnapshot, UserContract},
 };
 
@@ -82,9 +82,15 @@ impl PerTransaction {
     /// Winds every instance of the transaction down.
     pub(super) fn end_transaction(&mut self, trace: &mut Trace) -> Result<(), Fault> {
         for (id, mut instance) in std::mem::take(&mut self.live) {
-            let snapshot = UserContract::snapshot(&mut instance, self.spare.take())?;
+            let spare = self.spare.take();
+            let snapshot = UserContract::portable_snapshot(&mut instance, spare)?;
             trace.snapshots += 1;
             trace.snapshot_bytes += snapshot.snapshot_bytes();
+            let size = PortableSize {
+                memory_bytes: instance.memory_bytes(),
+                snapshot_bytes: snapshot.snapshot_bytes(),
+            };
+            trace.portable.insert(id, size);
             if let Some(saved) = self.applications.get_mut(&id) {
                 self.spare = saved.replace(snapshot, self.epoch);
             }

@@ -12,8 +12,8 @@ use wasmparser::{Global, TypeRef};
 
 use super::{
     CapturedGlobal, FUEL_EXPORT, GLOBAL_EXPORT_PREFIX, Limits, PrepareError, PreparedModule,
-    RefusalReason, STACK_EXPORT, STACK_UNITS, START_EXPORT, ValueType, body::value_type,
-    check::memory_maximum, error::within, hash_prepared, parse::ParsedModule,
+    RefusalReason, STACK_EXPORT, STACK_UNITS, START_EXPORT, StartingImage, ValueType,
+    body::value_type, check::memory_maximum, error::within, hash_prepared, parse::ParsedModule,
 };
 
 /// Assembles the prepared module.
@@ -40,6 +40,7 @@ pub(super) fn assemble(
         has_start: parsed.start.is_some(),
         memory_initial_pages: u32::try_from(memory_initial).expect("limits bound the memory"),
         memory_maximum_pages: memory_maximum(parsed.memory.as_ref(), limits),
+        starting_image: StartingImage::new(&parsed.segments),
         function_names: parsed.names,
     })
 }

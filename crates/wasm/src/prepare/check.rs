@@ -204,12 +204,12 @@ pub(super) fn element(
     Ok(length)
 }
 
-/// A data segment must be active and fit the initial memory.
+/// A data segment must be active and fit the initial memory. Returns its address.
 pub(super) fn data(
     offset: u64,
     data: &Data<'_>,
     memory: Option<&MemoryType>,
-) -> Result<(), PrepareError> {
+) -> Result<u32, PrepareError> {
     let kind = "data";
     let DataKind::Active { offset_expr, .. } = &data.kind else {
         return Err(PrepareError::new(
@@ -227,7 +227,7 @@ fn segment_bounds(
     start: &ConstExpr<'_>,
     length: u64,
     size: u64,
-) -> Result<(), PrepareError> {
+) -> Result<u32, PrepareError> {
     let Some(start) = constant(start)? else {
         return Err(PrepareError::new(
             offset,
@@ -241,7 +241,7 @@ fn segment_bounds(
             RefusalReason::SegmentBounds { kind, end, size },
         ));
     }
-    Ok(())
+    Ok(start)
 }
 
 /// The value of an expression that is one `i32.const`, as the unsigned number it stands for.

@@ -173,14 +173,25 @@ impl PrepareError {
 impl From<wasmparser::Error> for PrepareError {
     fn from(error: wasmparser::Error) -> Self {
         let message = error.message().to_owned();
-        let reason = match error.missing_wasm_feature() {
-            Some(features) => RefusalReason::Feature {
-                feature: feature_name(features),
-                message,
-            },
+        let feature = error
+            .missing_wasm_feature()
+            .map(feature_name)
+            .or_else(|| feature_in_message(&message));
+        let reason = match feature {
+            Some(feature) => RefusalReason::Feature { feature, message },
             None => RefusalReason::Invalid { message },
         };
         Self::new(error.offset(), reason)
+    }
+}
+
+/// The proposal that an error is about although the validator does not mark it as such: without this,
+/// an author would be told to build the same module again.
+fn feature_in_message(message: &str) -> Option<&'static str> {
+    match message {
+        "gc proposal must be enabled to use subtypes" => Some("garbage-collection"),
+        "multiple memories" => Some("multi-memory"),
+        _ => None,
     }
 }
 
@@ -198,7 +209,7 @@ pub(super) fn within(
 }
 
 fn feature_name(features: WasmFeatures) -> &'static str {
-    const NAMES: [(WasmFeatures, &str); 14] = [
+    const NAMES: [(WasmFeatures, &str); 17] = [
         (WasmFeatures::THREADS, "threads"),
         (
             WasmFeatures::SHARED_EVERYTHING_THREADS,
@@ -216,6 +227,9 @@ fn feature_name(features: WasmFeatures) -> &'static str {
         (WasmFeatures::TAIL_CALL, "tail-call"),
         (WasmFeatures::EXTENDED_CONST, "extended-const"),
         (WasmFeatures::CUSTOM_PAGE_SIZES, "custom-page-sizes"),
+        (WasmFeatures::CUSTOM_DESCRIPTORS, "custom-descriptors"),
+        (WasmFeatures::STACK_SWITCHING, "stack-switching"),
+        (WasmFeatures::WIDE_ARITHMETIC, "wide-arithmetic"),
     ];
     NAMES
         .iter()

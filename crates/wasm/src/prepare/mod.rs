@@ -34,6 +34,7 @@ mod body;
 mod check;
 mod costs;
 mod error;
+mod image;
 mod limits;
 mod nan;
 mod parse;
@@ -44,6 +45,8 @@ use std::collections::BTreeMap;
 
 pub use costs::Costs;
 pub use error::{PrepareError, RefusalReason};
+pub use image::StartingImage;
+pub(crate) use image::WORD_BYTES;
 pub use limits::Limits;
 pub use stack::STACK_UNITS;
 pub use surface::{AbiExport, AbiImport, AbiSurface, ValueType};
@@ -83,6 +86,8 @@ pub struct PreparedModule {
     pub memory_initial_pages: u32,
     /// Size up to which the memory may grow, in pages of 64 KiB.
     pub memory_maximum_pages: u32,
+    /// What the memory holds at instantiation.
+    pub starting_image: StartingImage,
     /// Names of functions by index, as far as the module carries them. For traces only: neither
     /// `bytes` nor `hash` depend on them.
     pub function_names: BTreeMap<u32, String>,

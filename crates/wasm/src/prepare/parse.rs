@@ -44,6 +44,8 @@ pub(super) struct ParsedModule<'a> {
     pub(super) start: Option<u32>,
     pub(super) elements: Vec<Element<'a>>,
     pub(super) data: Vec<Data<'a>>,
+    /// What the data segments put where, in their order.
+    pub(super) segments: Vec<(u32, &'a [u8])>,
     pub(super) bodies: CodeSection,
     pub(super) names: BTreeMap<u32, String>,
 }
@@ -190,7 +192,11 @@ impl<'a> Reader<'a, '_> {
         for table in section.clone().into_iter_with_offsets() {
             let (offset, table) = table?;
             check::table(offset, &table.ty, self.limits)?;
-            self.module.table = Some(table.ty);
+            // Nothing can grow it, and engines differ in what maximum they take.
+            self.module.table = Some(TableType {
+                maximum: Some(table.ty.initial),
+                ..table.ty
+            });
         }
         Ok(())
     }
@@ -274,7 +280,7 @@ impl<'a> Reader<'a, '_> {
         )?;
         for data in section.clone().into_iter_with_offsets() {
             let (offset, data) = data?;
-            check::data(offset, &data, self.module.memory.as_ref())?;
+            let address = check::data(offset, &data, self.module.memory.as_ref())?;
             self.data_bytes += data.data.len() as u64;
             within(
                 offset,
@@ -282,6 +288,7 @@ impl<'a> Reader<'a, '_> {
                 self.data_bytes,
                 self.limits.data_bytes,
             )?;
+            self.module.segments.push((address, data.data));
             self.module.data.push(data);
         }
         Ok(())

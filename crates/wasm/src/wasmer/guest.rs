@@ -29,8 +29,8 @@ pub(super) type State<H> = SendWrapper<Slot<H, Exports>>;
 /// The exports of an instance, resolved once.
 pub(super) struct Exports {
     pub(super) handles: Arc<Handles>,
-    /// The start function, until it has run.
-    pub(super) start: Option<Function>,
+    /// Whether the start function has run, or there is none.
+    pub(super) started: bool,
 }
 
 /// The part of [`Exports`] that never changes.
@@ -43,6 +43,8 @@ pub(super) struct Handles {
     pub(super) captured: Vec<Global>,
     /// In the order of [`ContractEntryPoint::ALL`], each with its post-return function.
     pub(super) entries: Vec<(Function, Option<Function>)>,
+    /// The start function.
+    pub(super) start: Option<Function>,
 }
 
 /// An instance while it runs, or while it is about to.
@@ -163,7 +165,9 @@ impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
             .exports
             .as_mut()
             .expect("resolved before any call");
-        match exports.start.take() {
+        let started = std::mem::replace(&mut exports.started, true);
+        let start = self.handles.start.clone();
+        match start.filter(|_| !started) {
             Some(start) => self.call_func(&start, &[]).map(|_| ()),
             None => Ok(()),
         }

@@ -13,7 +13,7 @@ use super::{
     memory::{bytes, bytes_mut},
 };
 use crate::{
-    EngineError, Entered, Host, InstanceSnapshot, RestoreError,
+    EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError,
     boundary::enter,
     host::Slot,
     prepare::{FUEL_EXPORT, STACK_EXPORT, START_EXPORT},
@@ -25,6 +25,8 @@ pub struct WasmerInstance<H: Host> {
     store: Store,
     state: FunctionEnv<State<H>>,
     handles: Arc<Handles>,
+    /// Whether the memory is still what it was at instantiation.
+    untouched: bool,
 }
 
 impl<H: Host> WasmerInstance<H> {
@@ -46,6 +48,7 @@ impl<H: Host> WasmerInstance<H> {
             store,
             state,
             handles,
+            untouched: true,
         })
     }
 
@@ -60,6 +63,7 @@ impl<H: Host> WasmerInstance<H> {
         host: H,
         parameters: &E::Parameters,
     ) -> Entered<H, E::Results> {
+        self.untouched = false;
         let state = self.state.clone();
         enter::<E, H, _>(
             &mut WasmerGuest::new(self.store.as_store_mut(), state),
@@ -76,16 +80,12 @@ impl<H: Host> WasmerInstance<H> {
     /// Takes a snapshot, into the buffers of an older one.
     pub fn snapshot(&mut self, mut reused: InstanceSnapshot) -> InstanceSnapshot {
         reused.module = self.module.prepared.hash();
-        reused.started = self.exports().start.is_none();
+        reused.started = self.exports().started;
         reused.memory.clear();
-        reused
-            .memory
-            .extend_from_slice(bytes(&self.handles.memory, &self.store));
+        reused.memory.extend_from_slice(self.memory());
         reused.globals.clear();
-        for global in &self.handles.captured {
-            reused
-                .globals
-                .push(from_value(&global.get(&mut self.store)));
+        for index in 0..self.handles.captured.len() {
+            reused.globals.push(self.global(index));
         }
         reused
     }
@@ -97,35 +97,80 @@ impl<H: Host> WasmerInstance<H> {
     /// reason, and a new instance the answer.
     pub fn restore(&mut self, snapshot: &InstanceSnapshot) -> Result<(), RestoreError> {
         snapshot.check(&self.module.prepared, self.memory_bytes())?;
-        let memory = &self.handles.memory;
-        let missing_pages = (snapshot.memory.len() as u64 - self.memory_bytes()) >> 16;
-        if missing_pages > 0 {
-            let too_large = RestoreError::MemoryTooLarge {
-                snapshot: snapshot.memory.len() as u64,
-            };
-            memory
-                .grow(&mut self.store, missing_pages as u32)
-                .map_err(|_| too_large)?;
+        self.grow_to(snapshot.memory.len() as u64)?;
+        self.memory_mut().copy_from_slice(&snapshot.memory);
+        self.set_globals(snapshot.globals.iter().copied());
+        self.set_started(snapshot.started);
+        Ok(())
+    }
+
+    /// Takes a snapshot in the portable form, into the buffer of an older one.
+    pub fn portable_snapshot(&mut self, reused: Option<PortableSnapshot>) -> PortableSnapshot {
+        let count = self.handles.captured.len();
+        let globals: Vec<_> = (0..count).map(|index| self.global(index)).collect();
+        let started = self.exports().started;
+        let prepared = &self.module.prepared;
+        PortableSnapshot::new(reused, prepared, started, &globals, self.memory())
+    }
+
+    /// Goes to the state of a portable snapshot, on whichever engine it was taken.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    pub fn restore_portable(&mut self, snapshot: &PortableSnapshot) -> Result<(), RestoreError> {
+        snapshot.check(&self.module.prepared, self.memory_bytes())?;
+        self.grow_to(snapshot.memory_bytes())?;
+        let (module, untouched) = (self.module.clone(), self.untouched);
+        let memory = self.memory_mut();
+        if !untouched {
+            module.prepared.starting_image.reset(memory);
         }
-        bytes_mut(memory, &mut self.store).copy_from_slice(&snapshot.memory);
-        let types = self.module.prepared.captured_globals.iter();
-        for ((global, flat), captured) in self
-            .handles
-            .captured
-            .iter()
-            .zip(&snapshot.globals)
-            .zip(types)
+        snapshot.write_differences(memory);
+        self.set_globals(snapshot.globals());
+        self.set_started(snapshot.started());
+        Ok(())
+    }
+
+    fn memory(&self) -> &[u8] {
+        bytes(&self.handles.memory, &self.store)
+    }
+
+    /// The memory, to be changed.
+    fn memory_mut(&mut self) -> &mut [u8] {
+        self.untouched = false;
+        bytes_mut(&self.handles.memory, &mut self.store)
+    }
+
+    fn grow_to(&mut self, bytes: u64) -> Result<(), RestoreError> {
+        let missing_pages = (bytes - self.memory_bytes()) >> 16;
+        let memory = &self.handles.memory;
+        match missing_pages {
+            0 => Ok(()),
+            _ => memory
+                .grow(&mut self.store, missing_pages as u32)
+                .map(|_| ())
+                .map_err(|_| RestoreError::MemoryTooLarge { snapshot: bytes }),
+        }
+    }
+
+    fn global(&mut self, index: usize) -> u64 {
+        from_value(&self.handles.captured[index].get(&mut self.store))
+    }
+
+    fn set_globals(&mut self, globals: impl Iterator<Item = u64>) {
+        let module = self.module.clone();
+        for (index, (flat, captured)) in globals.zip(&module.prepared.captured_globals).enumerate()
         {
-            let value = to_value(captured.ty.into(), *flat);
+            let global = &self.handles.captured[index];
             global
-                .set(&mut self.store, value)
+                .set(&mut self.store, to_value(captured.ty.into(), flat))
                 .expect("captured globals are mutable");
         }
-        if snapshot.started {
-            let state = self.state.as_mut(&mut self.store);
-            state.exports.as_mut().expect("resolved in `new`").start = None;
-        }
-        Ok(())
+    }
+
+    fn set_started(&mut self, started: bool) {
+        let exports = self.state.as_mut(&mut self.store).exports.as_mut();
+        exports.expect("resolved in `new`").started = started;
     }
 
     fn exports(&self) -> &Exports {
@@ -166,10 +211,10 @@ fn resolve<H: Host>(
             .iter()
             .map(entry)
             .collect::<Result<_, ExportError>>()?,
+        start: exports.get_function(START_EXPORT).ok().cloned(),
     };
-    let start = exports.get_function(START_EXPORT).ok().cloned();
     Ok(Exports {
+        started: handles.start.is_none(),
         handles: Arc::new(handles),
-        start,
     })
 }

@@ -25,8 +25,10 @@ pub(super) struct Exports {
     pub(super) captured: Box<[Global]>,
     /// In the order of [`ContractEntryPoint::ALL`], each with its post-return function.
     pub(super) entries: Box<[(Func, Option<Func>)]>,
-    /// The start function, until it has run.
+    /// The start function.
     pub(super) start: Option<Func>,
+    /// Whether it has run, or there is none.
+    pub(super) started: bool,
 }
 
 /// The small part of [`Exports`] that every crossing needs, copied out so that the store is free.
@@ -144,7 +146,8 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
             .exports
             .as_mut()
             .expect("resolved before any call");
-        match exports.start.take() {
+        let started = std::mem::replace(&mut exports.started, true);
+        match exports.start.filter(|_| !started) {
             Some(start) => self.call_func(start, &[], &mut []),
             None => Ok(()),
         }

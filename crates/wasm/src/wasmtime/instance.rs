@@ -9,13 +9,16 @@ use super::{
     link::{from_val, to_val},
 };
 use crate::{
-    EngineError, Entered, Host, InstanceSnapshot, RestoreError, boundary::enter, host::Slot,
+    EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError, boundary::enter,
+    host::Slot,
 };
 
 /// One instance of a module, with a store of its own so that it can go by itself.
 pub struct WasmtimeInstance<H: Host> {
     module: WasmtimeModule<H>,
     store: Store<State<H>>,
+    /// Whether the memory is still what it was at instantiation.
+    untouched: bool,
 }
 
 impl<H: Host> WasmtimeInstance<H> {
@@ -35,6 +38,7 @@ impl<H: Host> WasmtimeInstance<H> {
         Ok(WasmtimeInstance {
             module: module.clone(),
             store,
+            untouched: true,
         })
     }
 
@@ -49,6 +53,7 @@ impl<H: Host> WasmtimeInstance<H> {
         host: H,
         parameters: &E::Parameters,
     ) -> Entered<H, E::Results> {
+        self.untouched = false;
         enter::<E, H, _>(
             &mut WasmtimeGuest::new(self.store.as_context_mut()),
             host,
@@ -64,15 +69,12 @@ impl<H: Host> WasmtimeInstance<H> {
     /// Takes a snapshot, into the buffers of an older one.
     pub fn snapshot(&mut self, mut reused: InstanceSnapshot) -> InstanceSnapshot {
         reused.module = self.module.prepared.hash();
-        reused.started = self.exports().start.is_none();
+        reused.started = self.exports().started;
         reused.memory.clear();
-        reused
-            .memory
-            .extend_from_slice(self.exports().memory.data(&self.store));
+        reused.memory.extend_from_slice(self.memory());
         reused.globals.clear();
         for index in 0..self.exports().captured.len() {
-            let global = self.exports().captured[index];
-            reused.globals.push(from_val(&global.get(&mut self.store)));
+            reused.globals.push(self.global(index));
         }
         reused
     }
@@ -84,38 +86,82 @@ impl<H: Host> WasmtimeInstance<H> {
     /// reason, and a new instance the answer.
     pub fn restore(&mut self, snapshot: &InstanceSnapshot) -> Result<(), RestoreError> {
         snapshot.check(&self.module.prepared, self.memory_bytes())?;
-        let memory = self.exports().memory;
-        let missing_pages = (snapshot.memory.len() as u64 - self.memory_bytes()) >> 16;
-        if missing_pages > 0 {
-            let too_large = RestoreError::MemoryTooLarge {
-                snapshot: snapshot.memory.len() as u64,
-            };
-            memory
-                .grow(&mut self.store, missing_pages)
-                .map_err(|_| too_large)?;
+        self.grow_to(snapshot.memory.len() as u64)?;
+        self.memory_mut().copy_from_slice(&snapshot.memory);
+        self.set_globals(snapshot.globals.iter().copied());
+        self.set_started(snapshot.started);
+        Ok(())
+    }
+
+    /// Takes a snapshot in the portable form, into the buffer of an older one.
+    pub fn portable_snapshot(&mut self, reused: Option<PortableSnapshot>) -> PortableSnapshot {
+        let count = self.exports().captured.len();
+        let globals: Vec<_> = (0..count).map(|index| self.global(index)).collect();
+        let started = self.exports().started;
+        let prepared = &self.module.prepared;
+        PortableSnapshot::new(reused, prepared, started, &globals, self.memory())
+    }
+
+    /// Goes to the state of a portable snapshot, on whichever engine it was taken.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    pub fn restore_portable(&mut self, snapshot: &PortableSnapshot) -> Result<(), RestoreError> {
+        snapshot.check(&self.module.prepared, self.memory_bytes())?;
+        self.grow_to(snapshot.memory_bytes())?;
+        let (module, untouched) = (self.module.clone(), self.untouched);
+        let memory = self.memory_mut();
+        if !untouched {
+            module.prepared.starting_image.reset(memory);
         }
-        memory
-            .data_mut(&mut self.store)
-            .copy_from_slice(&snapshot.memory);
-        for (index, flat) in snapshot.globals.iter().enumerate() {
+        snapshot.write_differences(memory);
+        self.set_globals(snapshot.globals());
+        self.set_started(snapshot.started());
+        Ok(())
+    }
+
+    fn memory(&self) -> &[u8] {
+        self.exports().memory.data(&self.store)
+    }
+
+    /// The memory, to be changed.
+    fn memory_mut(&mut self) -> &mut [u8] {
+        self.untouched = false;
+        let memory = self.exports().memory;
+        memory.data_mut(&mut self.store)
+    }
+
+    fn grow_to(&mut self, bytes: u64) -> Result<(), RestoreError> {
+        let missing_pages = (bytes - self.memory_bytes()) >> 16;
+        let memory = self.exports().memory;
+        match missing_pages {
+            0 => Ok(()),
+            _ => memory
+                .grow(&mut self.store, missing_pages)
+                .map(|_| ())
+                .map_err(|_| RestoreError::MemoryTooLarge { snapshot: bytes }),
+        }
+    }
+
+    fn global(&mut self, index: usize) -> u64 {
+        let global = self.exports().captured[index];
+        from_val(&global.get(&mut self.store))
+    }
+
+    fn set_globals(&mut self, globals: impl Iterator<Item = u64>) {
+        let module = self.module.clone();
+        for (index, (flat, captured)) in globals.zip(&module.prepared.captured_globals).enumerate()
+        {
             let global = self.exports().captured[index];
-            let value = to_val(
-                self.module.prepared.captured_globals[index].ty.into(),
-                *flat,
-            );
             global
-                .set(&mut self.store, value)
+                .set(&mut self.store, to_val(captured.ty.into(), flat))
                 .expect("captured globals are mutable");
         }
-        if snapshot.started {
-            self.store
-                .data_mut()
-                .exports
-                .as_mut()
-                .expect("resolved in `new`")
-                .start = None;
-        }
-        Ok(())
+    }
+
+    fn set_started(&mut self, started: bool) {
+        let exports = self.store.data_mut().exports.as_mut();
+        exports.expect("resolved in `new`").started = started;
     }
 
     fn exports(&self) -> &Exports {
@@ -157,6 +203,7 @@ fn resolve<H: Host>(
         stack,
         captured: captured?,
         entries: entries?,
+        started: start.is_none(),
         start,
     })
 }

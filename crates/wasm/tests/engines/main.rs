@@ -2,13 +2,14 @@
 //! instance is what it was.
 
 mod host;
+mod snapshots;
 
 use std::sync::Arc;
 
 use host::{Refused, TestHost, contract, contract_with_allocator, respond};
 use resident_abi::entry_points::ExecuteOperation;
 use resident_wasm::{
-    CallError, Entered, GuestFailure, InstanceSnapshot, RestoreError, TrapKind,
+    CallError, Entered, GuestFailure, InstanceSnapshot, PortableSnapshot, RestoreError, TrapKind,
     prepare::PreparedModule,
     prepare_contract,
     wasmer::{WasmerEngine, WasmerInstance},
@@ -53,6 +54,14 @@ impl Instance {
 
     fn restore(&mut self, snapshot: &InstanceSnapshot) -> Result<(), RestoreError> {
         each!(self, instance => instance.restore(snapshot))
+    }
+
+    fn portable_snapshot(&mut self) -> PortableSnapshot {
+        each!(self, instance => instance.portable_snapshot(None))
+    }
+
+    fn restore_portable(&mut self, snapshot: &PortableSnapshot) -> Result<(), RestoreError> {
+        each!(self, instance => instance.restore_portable(snapshot))
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! Prepared modules, executed beside the originals.
 
+mod compilers;
 mod control;
 mod differential;
 mod exhaustion;

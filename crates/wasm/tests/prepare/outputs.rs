@@ -59,6 +59,19 @@ fn the_memory_maximum_is_lowered() {
     assert_eq!(maximum("5"), (2, 5));
 }
 
+/// One engine refuses to instantiate a table whose maximum is past a limit of its own, so that a module
+/// accepted here could have failed on some nodes only.
+#[test]
+fn a_tables_maximum_is_its_size() {
+    for declared in ["2", "2 7", "2 0xffff_ffff"] {
+        let prepared = prepare_text(&format!(r#"(table (export "table") {declared} funcref)"#));
+        let mut prepared = Prepared::new(&prepared);
+        let table = prepared.instance.get_table(&mut prepared.store, "table");
+        let ty = table.expect("table").ty(&prepared.store);
+        assert_eq!((ty.minimum(), ty.maximum()), (2, Some(2)), "{declared}");
+    }
+}
+
 #[test]
 fn names_are_kept_within_bounds_and_custom_sections_are_dropped() {
     let text = r#"(module (memory (export "memory") 1) (@custom "other" "hidden-content")

@@ -71,6 +71,18 @@ fn proposals() {
         ),
         ("external-reference", "(module (table 1 externref))"),
         (
+            "garbage-collection",
+            "(module (type (sub (func))) (memory 1))",
+        ),
+        (
+            "multi-memory",
+            r#"(module (import "m" "a" (memory 1)) (import "m" "b" (memory 1)))"#,
+        ),
+        (
+            "wide-arithmetic",
+            "(module (func (param i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1)) (drop) (drop)))",
+        ),
+        (
             "extended-const",
             "(module (global i32 (i32.add (i32.const 1) (i32.const 1))))",
         ),

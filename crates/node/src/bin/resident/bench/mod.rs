@@ -5,6 +5,7 @@
 
 mod operations;
 mod orders;
+mod snapshots;
 mod state;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use resident_execution::{EngineKind, SessionKind};
 use resident_node::LocalNode;
 use serde::Serialize;
 
+use self::snapshots::SnapshotRow;
 use crate::{
     CommandResult, EngineChoice, SessionChoice, contracts::Contracts, measure::measure_block, pairs,
 };
@@ -57,6 +59,8 @@ enum Section {
     Orders,
     /// The block of 100 bundles over tokens with 100 to 1,000,000 accounts. Must be flat.
     State,
+    /// How large the examples' portable snapshots are in the middle of a block.
+    Snapshots,
 }
 
 /// What all sections are told.
@@ -88,6 +92,7 @@ pub(crate) struct Row {
 #[derive(Serialize)]
 struct Report {
     rows: Vec<Row>,
+    snapshots: Vec<SnapshotRow>,
 }
 
 /// Runs the chosen sections and prints what they measured.
@@ -97,7 +102,7 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
         return Ok(true);
     }
     let contracts = Contracts::read(&options.contracts)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut snapshots) = (Vec::new(), Vec::new());
     if !options.json {
         print_header();
     }
@@ -115,24 +120,55 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult<bool> {
             };
             let measured = block_on(section.measure(&setting))?;
             if !options.json {
-                measured.iter().for_each(print_row);
+                measured.print();
             }
-            rows.extend(measured);
+            rows.extend(measured.rows);
+            snapshots.extend(measured.snapshots);
         }
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&Report { rows })?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&Report { rows, snapshots })?
+        );
     }
     Ok(true)
 }
 
-impl Section {
-    async fn measure(self, setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
-        match self {
-            Self::Operations => operations::measure(setting).await,
-            Self::Orders => orders::measure(setting).await,
-            Self::State => state::measure(setting).await,
+/// What a section found out for one pair of engine and session.
+#[derive(Default)]
+struct Measured {
+    rows: Vec<Row>,
+    snapshots: Vec<SnapshotRow>,
+}
+
+impl Measured {
+    fn print(&self) {
+        self.rows.iter().for_each(print_row);
+        snapshots::print(&self.snapshots);
+    }
+}
+
+impl From<Vec<Row>> for Measured {
+    fn from(rows: Vec<Row>) -> Self {
+        Measured {
+            rows,
+            ..Measured::default()
         }
+    }
+}
+
+impl Section {
+    async fn measure(self, setting: &Setting<'_>) -> CommandResult<Measured> {
+        Ok(match self {
+            Self::Operations => operations::measure(setting).await?.into(),
+            Self::Orders => orders::measure(setting).await?.into(),
+            Self::State => state::measure(setting).await?.into(),
+            Self::Snapshots => Measured {
+                snapshots: snapshots::measure(setting).await?,
+                ..Measured::default()
+            },
+        })
     }
 }
 

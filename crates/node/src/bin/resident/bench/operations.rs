@@ -23,7 +23,7 @@ const OPERATIONS: usize = 1_000;
 pub(super) async fn measure(setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
     let config = node_config(setting.engine, setting.session);
     let market = Market::open(Arc::new(MemoryStore::new()), config, setting.contracts).await?;
-    let increment = increment(&market, setting).await?;
+    let (_, increment) = increment(&market, setting).await?;
     let (transfer, order) = (transfer(&market)?, order(&market)?);
     let cases = [
         ("counter increment", &market.operator, increment),
@@ -39,7 +39,11 @@ pub(super) async fn measure(setting: &Setting<'_>) -> CommandResult<Vec<Row>> {
     Ok(rows)
 }
 
-async fn increment(market: &Market, setting: &Setting<'_>) -> CommandResult<Operation> {
+/// A counter on the operator's chain, and an operation that increments it.
+pub(super) async fn increment(
+    market: &Market,
+    setting: &Setting<'_>,
+) -> CommandResult<(ApplicationId, Operation)> {
     let User { key, chain } = &market.operator;
     let operations = vec![publish(&setting.contracts.counter)];
     let block = market.node.propose(*chain, operations, key).await?;
@@ -47,7 +51,8 @@ async fn increment(market: &Market, setting: &Setting<'_>) -> CommandResult<Oper
     let operations = vec![create(module, &(), &0u64, Vec::new())?];
     let block = market.node.propose(*chain, operations, key).await?;
     let [counter]: [ApplicationId; 1] = responses(&block, 0)?;
-    user_operation(counter, &counter::Operation::Increment { value: 1 })
+    let operation = user_operation(counter, &counter::Operation::Increment { value: 1 })?;
+    Ok((counter, operation))
 }
 
 /// Within one chain, from one account to another.
@@ -75,7 +80,7 @@ fn order(market: &Market) -> CommandResult<Operation> {
     user_operation(market.engine, &order.operation(market.asker.owner()))
 }
 
-fn repeated(market: &Market, user: &User, operation: &Operation) -> BlockDraft {
+pub(super) fn repeated(market: &Market, user: &User, operation: &Operation) -> BlockDraft {
     let transaction = Transaction::ExecuteOperation(operation.clone());
     BlockDraft {
         chain_id: user.chain,

@@ -1,0 +1,190 @@
+//! The complete mutable state of one instance: [`InstanceSnapshot`] within a process, and
+//! [`PortableSnapshot`] between engines, processes and machines.
+//!
+//! A prepared module's mutable state is its memory and its mutable globals: preparation refuses
+//! everything else that could change. The two meters (fuel and stack) are globals too, but they
+//! belong to whoever enters the instance, and are not part of its state.
+
+mod portable;
+
+use resident_base::CryptoHash;
+use resident_witty::SnapshotSize;
+use thiserror::Error;
+
+pub use portable::{PortableSnapshot, SNAPSHOT_FORMAT_VERSION, SnapshotError};
+
+use crate::prepare::PreparedModule;
+use portable::PAGE_BYTES;
+
+/// The state of an instance at one moment: all of its memory, and its globals.
+///
+/// The form for checkpoints within a process. A plain copy into warm buffers is what every
+/// instance can be checkpointed with at the speed of memory; see `benches/benches/snapshots.rs` for what
+/// it was compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceSnapshot {
+    /// The prepared module that the state belongs to.
+    pub(crate) module: CryptoHash,
+    /// Whether the module's start function has run.
+    pub(crate) started: bool,
+    /// All of the memory; its length is the memory's size.
+    pub(crate) memory: Vec<u8>,
+    /// The captured globals in the order of the prepared module's list, as raw bits.
+    pub(crate) globals: Vec<u64>,
+}
+
+impl Default for InstanceSnapshot {
+    /// Empty buffers, to take a first snapshot into.
+    fn default() -> Self {
+        let module = CryptoHash::from([0; 32]);
+        InstanceSnapshot {
+            module,
+            started: false,
+            memory: Vec::new(),
+            globals: Vec::new(),
+        }
+    }
+}
+
+impl InstanceSnapshot {
+    /// The prepared module that the snapshot can be restored to.
+    pub fn module(&self) -> CryptoHash {
+        self.module
+    }
+
+    /// The memory as it was.
+    pub fn memory(&self) -> &[u8] {
+        &self.memory
+    }
+
+    /// The captured globals as they were, as raw bits.
+    pub fn globals(&self) -> &[u64] {
+        &self.globals
+    }
+
+    /// The same state in the portable form. `prepared` is the module that the snapshot was taken of.
+    ///
+    /// # Errors
+    /// If it is another one.
+    pub fn to_portable(&self, prepared: &PreparedModule) -> Result<PortableSnapshot, RestoreError> {
+        RestoreError::check_module(self.module, prepared)?;
+        let (started, globals) = (self.started, &self.globals);
+        Ok(PortableSnapshot::new(
+            None,
+            prepared,
+            started,
+            globals,
+            &self.memory,
+        ))
+    }
+
+    /// The state of a portable snapshot of an instance of `prepared`.
+    ///
+    /// # Errors
+    /// If the snapshot does not fit the module.
+    pub fn from_portable(
+        snapshot: &PortableSnapshot,
+        prepared: &PreparedModule,
+    ) -> Result<Self, RestoreError> {
+        snapshot.check(prepared, 0)?;
+        let mut memory = vec![0; snapshot.memory_bytes() as usize];
+        prepared.starting_image.reset(&mut memory);
+        snapshot.write_differences(&mut memory);
+        Ok(InstanceSnapshot {
+            module: snapshot.module(),
+            started: snapshot.started(),
+            memory,
+            globals: snapshot.globals().collect(),
+        })
+    }
+
+    /// Checks that the snapshot can be restored to an instance of `prepared` whose memory has
+    /// `memory_bytes` now.
+    pub(crate) fn check(
+        &self,
+        prepared: &PreparedModule,
+        memory_bytes: u64,
+    ) -> Result<(), RestoreError> {
+        RestoreError::check_module(self.module, prepared)?;
+        RestoreError::check_memory(self.memory.len() as u64, prepared, memory_bytes)
+    }
+}
+
+impl SnapshotSize for InstanceSnapshot {
+    fn snapshot_bytes(&self) -> u64 {
+        (self.memory.len() + self.globals.len() * size_of::<u64>()) as u64
+    }
+}
+
+/// Why a snapshot cannot be restored. The instance is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RestoreError {
+    /// The snapshot was taken of another module.
+    #[error("the snapshot belongs to module {snapshot}, the instance runs {instance}")]
+    OtherModule {
+        /// The module of the snapshot.
+        snapshot: CryptoHash,
+        /// The module of the instance.
+        instance: CryptoHash,
+    },
+    /// The snapshot was taken on another engine, in that engine's own form.
+    #[error("the snapshot was taken on another engine")]
+    OtherEngine,
+    /// Memory cannot shrink: take a new instance.
+    #[error(
+        "the memory has grown to {instance} bytes since the snapshot of {snapshot} bytes; restore to a new instance"
+    )]
+    MemoryGrew {
+        /// The snapshot's memory size in bytes.
+        snapshot: u64,
+        /// The instance's memory size in bytes.
+        instance: u64,
+    },
+    /// The memory cannot be as large as the snapshot's.
+    #[error("the memory cannot grow to the snapshot's {snapshot} bytes")]
+    MemoryTooLarge {
+        /// The snapshot's memory size in bytes.
+        snapshot: u64,
+    },
+    /// No instance of the module has so small a memory.
+    #[error("the snapshot's memory has {snapshot} bytes, the module starts with {initial}")]
+    MemoryTooSmall {
+        /// The snapshot's memory size in bytes.
+        snapshot: u64,
+        /// The size at instantiation in bytes.
+        initial: u64,
+    },
+    /// The snapshot's globals are not those of the module, in number or in width.
+    #[error("the snapshot's globals do not fit those of the module")]
+    OtherGlobals,
+    /// The snapshot holds words that are what they were at instantiation, so its state has another
+    /// encoding too.
+    #[error("the snapshot is not in its canonical encoding")]
+    NotCanonical,
+}
+
+impl RestoreError {
+    fn check_module(snapshot: CryptoHash, prepared: &PreparedModule) -> Result<(), Self> {
+        let instance = prepared.hash();
+        match snapshot == instance {
+            true => Ok(()),
+            false => Err(Self::OtherModule { snapshot, instance }),
+        }
+    }
+
+    /// Checks that a memory of `instance` bytes can become one of `snapshot` bytes.
+    fn check_memory(snapshot: u64, prepared: &PreparedModule, instance: u64) -> Result<(), Self> {
+        let bytes = |pages: u32| u64::from(pages) * PAGE_BYTES as u64;
+        let initial = bytes(prepared.memory_initial_pages);
+        if snapshot < initial {
+            return Err(Self::MemoryTooSmall { snapshot, initial });
+        }
+        if snapshot > bytes(prepared.memory_maximum_pages) {
+            return Err(Self::MemoryTooLarge { snapshot });
+        }
+        if snapshot < instance {
+            return Err(Self::MemoryGrew { snapshot, instance });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! A host with just enough state for a contract that keeps a counter.
+
+use std::collections::BTreeMap;
+
+use resident_abi::{ContractHost, wire};
+use resident_wasm::{Host, Meters, prepare::STACK_UNITS};
+
+/// Why a host function ended the execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The contract said so.
+    Panic(String),
+    /// The contract asked for what this host does not have.
+    Unexpected(&'static str),
+}
+
+/// Keys and values, and the meters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CounterHost {
+    pub(crate) meters: Meters,
+    pub(crate) values: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl CounterHost {
+    pub(crate) fn with_fuel(fuel: i64) -> Self {
+        let stack = STACK_UNITS;
+        CounterHost {
+            meters: Meters { fuel, stack },
+            values: BTreeMap::new(),
+        }
+    }
+}
+
+impl Host for CounterHost {
+    fn meters(&self) -> Meters {
+        self.meters
+    }
+
+    fn set_meters(&mut self, meters: Meters) {
+        self.meters = meters;
+    }
+}
+
+macro_rules! unexpected {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $method(&mut self $(, $argument: $type)*) -> Result<$result, Ended> {
+            $(let _ = $argument;)*
+            Err(Ended::Unexpected(stringify!($method)))
+        })*
+    };
+}
+
+impl ContractHost for CounterHost {
+    type Error = Ended;
+
+    fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Ended> {
+        Ok(self.values.get(&key).cloned())
+    }
+
+    fn write_batch(&mut self, operations: Vec<wire::WriteOperation>) -> Result<(), Ended> {
+        for operation in operations {
+            let wire::WriteOperation::Put((key, value)) = operation else {
+                return Err(Ended::Unexpected("a deletion"));
+            };
+            self.values.insert(key, value);
+        }
+        Ok(())
+    }
+
+    fn panic(&mut self, message: String) -> Result<(), Ended> {
+        Err(Ended::Panic(message))
+    }
+
+    unexpected! {
+        application_parameters() -> Vec<u8>;
+        application_id() -> wire::Hash;
+        application_creator_chain_id() -> wire::Hash;
+        chain_id() -> wire::Hash;
+        block_height() -> u64;
+        system_time() -> u64;
+        authenticated_owner() -> Option<wire::AccountOwner>;
+        authenticated_caller_id() -> Option<wire::Hash>;
+        message_is_bouncing() -> Option<bool>;
+        message_origin_chain_id() -> Option<wire::Hash>;
+        message_origin_timestamp() -> Option<u64>;
+        send_message(message: wire::OutgoingMessage) -> ();
+        transfer(source: wire::AccountOwner, destination: wire::Account, amount: wire::Amount) -> ();
+        chain_balance() -> wire::Amount;
+        owner_balance(owner: wire::AccountOwner) -> wire::Amount;
+        call_application(authenticated: bool, callee: wire::Hash, argument: Vec<u8>) -> Vec<u8>;
+        assert_before(timestamp: u64) -> ();
+        remaining_fuel() -> u64;
+        read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
+        contains_key(key: Vec<u8>) -> bool;
+        contains_keys(keys: Vec<Vec<u8>>) -> Vec<bool>;
+        find_keys(prefix: Vec<u8>) -> Vec<Vec<u8>>;
+        find_key_values(prefix: Vec<u8>) -> Vec<wire::KeyValue>;
+        log(level: wire::LogLevel, message: String) -> ();
+    }
+}
