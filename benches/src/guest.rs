@@ -7,7 +7,7 @@ use resident_abi::{
     entry_points::{ExecuteOperation, Finalize, Instantiate},
 };
 use resident_wasm::{
-    Entered, InstanceSnapshot,
+    Entered, InstanceSnapshot, PortableSnapshot,
     prepare::PreparedModule,
     wasmer::{WasmerEngine, WasmerInstance, WasmerModule},
     wasmtime::{WasmtimeEngine, WasmtimeInstance, WasmtimeModule},
@@ -123,6 +123,20 @@ impl Guest {
     /// If it does not fit.
     pub fn restore(&mut self, snapshot: &InstanceSnapshot) {
         on_engine!(self, instance => instance.restore(snapshot)).expect("the snapshot fits");
+    }
+
+    /// Takes a snapshot in the portable form, into the buffer of an older one.
+    pub fn portable_snapshot(&mut self, reused: Option<PortableSnapshot>) -> PortableSnapshot {
+        on_engine!(self, instance => instance.portable_snapshot(reused))
+    }
+
+    /// Goes to the state of a portable snapshot.
+    ///
+    /// # Panics
+    /// If it does not fit.
+    pub fn restore_portable(&mut self, snapshot: &PortableSnapshot) {
+        on_engine!(self, instance => instance.restore_portable(snapshot))
+            .expect("the snapshot fits");
     }
 
     /// The host, with what the instance left there.
