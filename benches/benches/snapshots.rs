@@ -106,9 +106,8 @@ fn first(name: &str, module: &CompiledGuest, memory: usize, operation: &[u8]) {
     };
     let mut reused = Some(used().snapshot(InstanceSnapshot::default()));
     let mut reused_portable = Some(used().portable_snapshot(None));
-    let (snapshot, portable) = (reused.clone(), reused_portable.clone());
-    let snapshot = snapshot.expect("just taken");
-    let portable: PortableSnapshot = portable.expect("just taken");
+    let mut before_restore = reused.clone();
+    let mut before_portable: Option<PortableSnapshot> = reused_portable.clone();
     compare(vec![
         Subject::timed(format!("plain copy/{name}"), || plain.copy(operation)),
         Subject::timed(format!("first snapshot/{name}"), || {
@@ -117,7 +116,11 @@ fn first(name: &str, module: &CompiledGuest, memory: usize, operation: &[u8]) {
         }),
         Subject::timed(format!("first restore/{name}"), || {
             let mut guest = used();
-            timed(|| guest.restore(&snapshot))
+            let snapshot = guest.snapshot(before_restore.take().unwrap_or_default());
+            guest.operation(operation.to_vec());
+            let elapsed = timed(|| guest.restore(&snapshot));
+            before_restore = Some(snapshot);
+            elapsed
         }),
         Subject::timed(format!("first portable snapshot/{name}"), || {
             let mut guest = used();
@@ -125,7 +128,11 @@ fn first(name: &str, module: &CompiledGuest, memory: usize, operation: &[u8]) {
         }),
         Subject::timed(format!("first portable restore/{name}"), || {
             let mut guest = used();
-            timed(|| guest.restore_portable(&portable))
+            let snapshot = guest.portable_snapshot(before_portable.take());
+            guest.operation(operation.to_vec());
+            let elapsed = timed(|| guest.restore_portable(&snapshot));
+            before_portable = Some(snapshot);
+            elapsed
         }),
     ]);
 }
