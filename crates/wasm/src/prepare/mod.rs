@@ -53,7 +53,7 @@ pub use surface::{AbiExport, AbiImport, AbiSurface, ValueType};
 
 /// Version of the preparation; part of [`PreparedModule::hash`]. Any change of the prepared bytes,
 /// of the costs or of the limits comes with a new number.
-pub const PREPARE_VERSION: u32 = 1;
+pub const PREPARE_VERSION: u32 = 2;
 
 /// Prefix of every name that preparation adds. A published module may export such a name only if
 /// the ABI asks for exactly that export.
