@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the contracts of all examples to target/contracts/<example>.wasm.
+# Builds the contracts of all examples to target/contracts/<example>.wasm, and those that only benches want when asked.
 #
 # Only this needs a Wasm toolchain, so it also finds one: rustup's target if it is there or can be added, otherwise
 # Debian's compiler with a standard library built from its sources.
@@ -11,7 +11,8 @@ Builds the contracts of the examples to target/contracts/<example>.wasm.
 
 Usage: scripts/build-contracts.sh [--help] [EXAMPLE...]
 
-  EXAMPLE    a folder under examples/ (default: all of them)
+  EXAMPLE    a folder under examples/ (default: all of them), or under benches/: `kernels` is what metering is
+             measured on
 
 Environment:
   RESIDENT_RUSTUP_SECONDS   how long rustup may take to add the Wasm target (default 60; 0: do not try)
@@ -121,7 +122,8 @@ main() {
 
     local packages=() example
     for example in "${examples[@]}"; do
-        [ -e "examples/$example/src/contract.rs" ] || fail "examples/$example has no contract; see --help"
+        [ -e "examples/$example/src/contract.rs" ] || [ -e "benches/$example/src/contract.rs" ] ||
+            fail "neither examples/$example nor benches/$example has a contract; see --help"
         packages+=(-p "$example" --bin "${example//-/_}_contract")
     done
 

@@ -8,9 +8,14 @@ use resident_wasm::{Host, Meters, prepare::STACK_UNITS};
 /// Answers from a map, and does as little as possible besides.
 #[derive(Clone, Debug)]
 pub struct BenchHost {
-    meters: Meters,
+    /// What is left of what the contract may spend.
+    pub meters: Meters,
     /// The application's keys and values.
     pub values: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The application's parameters, in JSON.
+    pub parameters: Vec<u8>,
+    /// What every application answers when it is called; none if there is nobody to call.
+    pub answer: Option<Vec<u8>>,
 }
 
 impl Default for BenchHost {
@@ -21,6 +26,8 @@ impl Default for BenchHost {
                 stack: STACK_UNITS,
             },
             values: BTreeMap::new(),
+            parameters: b"null".to_vec(),
+            answer: None,
         }
     }
 }
@@ -35,11 +42,14 @@ impl Host for BenchHost {
     }
 }
 
+/// The four numbers of the only hash there is: of the chain, its owner and the application.
+pub const HASH_PARTS: [u64; 4] = [1, 2, 3, 4];
+
 const HASH: wire::Hash = wire::Hash {
-    part1: 1,
-    part2: 2,
-    part3: 3,
-    part4: 4,
+    part1: HASH_PARTS[0],
+    part2: HASH_PARTS[1],
+    part3: HASH_PARTS[2],
+    part4: HASH_PARTS[3],
 };
 const NOTHING: wire::Amount = wire::Amount { low: 0, high: 0 };
 
@@ -47,7 +57,7 @@ impl ContractHost for BenchHost {
     type Error = String;
 
     fn application_parameters(&mut self) -> Result<Vec<u8>, String> {
-        Ok(b"null".to_vec())
+        Ok(self.parameters.clone())
     }
 
     fn application_id(&mut self) -> Result<wire::Hash, String> {
@@ -112,7 +122,8 @@ impl ContractHost for BenchHost {
     }
 
     fn call_application(&mut self, _: bool, _: wire::Hash, _: Vec<u8>) -> Result<Vec<u8>, String> {
-        Err("there is nobody to call".to_owned())
+        let answer = self.answer.clone();
+        answer.ok_or_else(|| "there is nobody to call".to_owned())
     }
 
     fn assert_before(&mut self, _: u64) -> Result<(), String> {

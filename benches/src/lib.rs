@@ -1,17 +1,21 @@
 //! Measurements across crates: engines, snapshots, preparation, the journal.
 //!
 //! One file per subject under `benches/`, each a program of its own: `cargo bench --package
-//! resident-benches --bench instances`. Every line is a median with the smallest and the largest sample,
-//! and both sides of a comparison are measured in turns in the same process, so that they see the same
-//! machine. What blocks cost as a whole is measured by `resident bench`.
+//! resident-benches --bench instances`. Every line is a median with the smallest and the largest sample of
+//! the thread's processor time, and both sides of a comparison are measured in turns in the same process,
+//! so that they see the same machine. What blocks cost as a whole is measured by `resident bench`.
 
 #![forbid(unsafe_code)]
 
+mod bare;
+mod guest;
 mod host;
 mod measure;
 
-pub use host::BenchHost;
-pub use measure::{Subject, compare};
+pub use bare::bare;
+pub use guest::{CompiledGuest, Engines, Guest};
+pub use host::{BenchHost, HASH_PARTS};
+pub use measure::{Subject, compare, median, sample, show, thread_time};
 
 use std::path::Path;
 
@@ -24,7 +28,7 @@ pub fn contract(name: &str) -> Vec<u8> {
     let file = folder.join(name).with_extension("wasm");
     std::fs::read(&file).unwrap_or_else(|error| {
         panic!(
-            "{}: {error}; run scripts/build-contracts.sh first",
+            "{}: {error}; run scripts/build-contracts.sh {name} first",
             file.display()
         )
     })

@@ -1,28 +1,37 @@
 //! Taking samples in turns, and telling their medians.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// One side of a comparison: what it is called, and what is done.
 pub struct Subject<'a> {
     name: String,
-    step: Box<dyn FnMut() -> Duration + 'a>,
+    /// Does so many steps and says how long they took.
+    steps: Box<dyn FnMut(u32) -> Duration + 'a>,
 }
 
 impl<'a> Subject<'a> {
     /// Measures the whole of `step`.
     pub fn new<T>(name: impl Into<String>, mut step: impl FnMut() -> T + 'a) -> Self {
-        Self::timed(name, move || {
-            let started = Instant::now();
-            std::hint::black_box(step());
-            started.elapsed()
-        })
-    }
-
-    /// Lets `step` say how long the part took that counts.
-    pub fn timed(name: impl Into<String>, step: impl FnMut() -> Duration + 'a) -> Self {
+        let steps = move |count| {
+            let started = thread_time();
+            for _ in 0..count {
+                std::hint::black_box(step());
+            }
+            thread_time() - started
+        };
         Subject {
             name: name.into(),
-            step: Box::new(step),
+            steps: Box::new(steps),
+        }
+    }
+
+    /// Lets `step` say how long the part took that counts, by [`thread_time`].
+    pub fn timed(name: impl Into<String>, mut step: impl FnMut() -> Duration + 'a) -> Self {
+        Subject {
+            name: name.into(),
+            steps: Box::new(move |count| (0..count).map(|_| step()).sum()),
         }
     }
 }
@@ -36,47 +45,62 @@ const SAMPLE_TIME: Duration = Duration::from_micros(200);
 /// Measures the subjects in turns and prints a line for each: median, smallest and largest time of one
 /// step, and the ratio of its median to the first subject's.
 pub fn compare(mut subjects: Vec<Subject<'_>>) {
-    let steps: Vec<u32> = subjects.iter_mut().map(steps_per_sample).collect();
-    let mut samples = vec![Vec::with_capacity(SAMPLES); subjects.len()];
-    for _ in 0..SAMPLES {
-        for ((subject, samples), steps) in subjects.iter_mut().zip(&mut samples).zip(&steps) {
-            let total: Duration = (0..*steps).map(|_| (subject.step)()).sum();
-            samples.push(total.as_secs_f64() / f64::from(*steps));
-        }
-    }
-    let mut first = None;
-    for (subject, mut samples) in subjects.iter().zip(samples) {
-        samples.sort_by(f64::total_cmp);
-        let median = samples[SAMPLES / 2];
-        let first = *first.get_or_insert(median);
+    let samples = sample(&mut subjects);
+    let first = median(samples[0].clone());
+    for (subject, samples) in subjects.iter().zip(samples) {
+        let smallest = samples.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = samples.iter().copied().fold(0.0, f64::max);
+        let median = median(samples);
         println!(
             "{:<64} {:>12} [{} .. {}] {:>8.2}x",
             subject.name,
             show(median),
-            show(samples[0]),
-            show(samples[SAMPLES - 1]),
+            show(smallest),
+            show(largest),
             median / first,
         );
     }
     println!();
 }
 
-/// Warms up, and finds how many steps make a sample.
-fn steps_per_sample(subject: &mut Subject<'_>) -> u32 {
-    let mut steps = 1;
-    loop {
-        let total: Duration = (0..steps).map(|_| (subject.step)()).sum();
-        if total >= SAMPLE_TIME || steps >= 1 << 20 {
-            return steps;
+/// Measures the subjects in turns: for each the seconds of one step, by round.
+pub fn sample(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
+    let counts: Vec<u32> = subjects.iter_mut().map(steps_per_sample).collect();
+    let mut samples = vec![Vec::with_capacity(SAMPLES); subjects.len()];
+    for _ in 0..SAMPLES {
+        for ((subject, samples), count) in subjects.iter_mut().zip(&mut samples).zip(&counts) {
+            samples.push((subject.steps)(*count).as_secs_f64() / f64::from(*count));
         }
-        steps *= 2;
     }
+    samples
 }
 
-fn show(seconds: f64) -> String {
+/// The one in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A time with its unit.
+pub fn show(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 1e-6 => format!("{:.1} ns", seconds * 1e9),
         seconds if seconds < 1e-3 => format!("{:.2} us", seconds * 1e6),
         seconds => format!("{:.2} ms", seconds * 1e3),
     }
+}
+
+/// Warms up, and finds how many steps make a sample.
+fn steps_per_sample(subject: &mut Subject<'_>) -> u32 {
+    let mut count = 1;
+    while (subject.steps)(count) < SAMPLE_TIME && count < 1 << 20 {
+        count *= 2;
+    }
+    count
+}
+
+/// Processor time of this thread: what others do on the machine counts less than on the wall's clock.
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
 }

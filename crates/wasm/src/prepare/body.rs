@@ -270,21 +270,22 @@ impl<'a> Emitter<'_, 'a> {
         self.plain(operator)
     }
 
+    /// `x >= x` is false for NaNs alone, as `x == x` is, and compilers for x86 make one jump of it rather than two.
     fn canonical(&mut self, width: Float) {
-        let (local, constant, equal) = match width {
+        let (local, constant, is_number) = match width {
             Float::F32 => (
                 self.scratch.f32,
                 I::F32Const(Ieee32::new(CANONICAL_F32)),
-                I::F32Eq,
+                I::F32Ge,
             ),
             Float::F64 => (
                 self.scratch.f64,
                 I::F64Const(Ieee64::new(CANONICAL_F64)),
-                I::F64Eq,
+                I::F64Ge,
             ),
         };
         self.put_all(&[I::LocalTee(local), constant]);
-        self.put_all(&[I::LocalGet(local), I::LocalGet(local), equal, I::Select]);
+        self.put_all(&[I::LocalGet(local), I::LocalGet(local), is_number, I::Select]);
     }
 
     fn charge(&mut self, cost: u64) {

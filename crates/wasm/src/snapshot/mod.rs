@@ -111,6 +111,23 @@ impl InstanceSnapshot {
     }
 }
 
+/// Makes a memory equal to `source`, which has its size, by writing only where it differs.
+///
+/// Most of a rollback finds nothing to do, and reading both sides is cheaper than writing one: a cold page that is
+/// written is a page fault, and a warm one leaves the cache again. Small pieces keep what was read for the comparison
+/// at hand for the copy, so that even a memory that differs everywhere takes about as long as a plain copy.
+pub(crate) fn write_differing(memory: &mut [u8], source: &[u8]) {
+    let pieces = memory.chunks_exact_mut(COMPARED_BYTES);
+    for (piece, source) in pieces.zip(source.chunks_exact(COMPARED_BYTES)) {
+        if piece != source {
+            piece.copy_from_slice(source);
+        }
+    }
+}
+
+/// The size of those pieces, which divides that of a page.
+const COMPARED_BYTES: usize = 256;
+
 impl SnapshotSize for InstanceSnapshot {
     fn snapshot_bytes(&self) -> u64 {
         (self.memory.len() + self.globals.len() * size_of::<u64>()) as u64
@@ -226,5 +243,30 @@ impl RestoreError {
             return Err(Self::MemoryGrew { snapshot, instance });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Differences at the first, the last and other bytes of pieces, and in neighbours.
+    #[test]
+    fn a_memory_becomes_what_the_snapshot_was() {
+        let source: Vec<u8> = (0..PAGE_BYTES).map(|index| (index % 251) as u8).collect();
+        for places in [
+            vec![],
+            vec![0],
+            vec![PAGE_BYTES - 1],
+            vec![255, 256, 1_000, 40_000],
+            (0..PAGE_BYTES).collect(),
+        ] {
+            let mut memory = source.clone();
+            for place in places {
+                memory[place] ^= 0x80;
+            }
+            write_differing(&mut memory, &source);
+            assert!(memory == source);
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     boundary::enter,
     host::Slot,
     prepare::{FUEL_EXPORT, STACK_EXPORT, START_EXPORT},
+    snapshot::write_differing,
 };
 
 /// One instance of a module, with a store of its own so that it can go by itself.
@@ -100,7 +101,7 @@ impl<H: Host> WasmerInstance<H> {
     pub fn restore(&mut self, snapshot: &InstanceSnapshot) -> Result<(), RestoreError> {
         snapshot.check(&self.module.prepared, self.memory_bytes())?;
         self.grow_to(snapshot.memory.len() as u64)?;
-        self.memory_mut().copy_from_slice(&snapshot.memory);
+        write_differing(self.memory_mut(), &snapshot.memory);
         self.set_globals(snapshot.globals.iter().copied());
         self.set_started(snapshot.started);
         Ok(())

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError, boundary::enter,
-    host::Slot,
+    host::Slot, snapshot::write_differing,
 };
 
 /// One instance of a module, with a store of its own so that it can go by itself.
@@ -89,7 +89,7 @@ impl<H: Host> WasmtimeInstance<H> {
     pub fn restore(&mut self, snapshot: &InstanceSnapshot) -> Result<(), RestoreError> {
         snapshot.check(&self.module.prepared, self.memory_bytes())?;
         self.grow_to(snapshot.memory.len() as u64)?;
-        self.memory_mut().copy_from_slice(&snapshot.memory);
+        write_differing(self.memory_mut(), &snapshot.memory);
         self.set_globals(snapshot.globals.iter().copied());
         self.set_started(snapshot.started);
         Ok(())
