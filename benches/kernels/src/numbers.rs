@@ -73,9 +73,9 @@ fn step(bodies: &mut [Body; 5]) {
             let apart: [f64; 3] = std::array::from_fn(|axis| a.place[axis] - b.place[axis]);
             let square: f64 = apart.iter().map(|part| part * part).sum();
             let pull = 0.001 / (square * square.sqrt());
-            for axis in 0..3 {
-                bodies[first].speed[axis] -= apart[axis] * b.mass * pull;
-                bodies[second].speed[axis] += apart[axis] * a.mass * pull;
+            for (axis, part) in apart.iter().enumerate() {
+                bodies[first].speed[axis] -= part * b.mass * pull;
+                bodies[second].speed[axis] += part * a.mass * pull;
             }
         }
     }

@@ -56,8 +56,12 @@ where
     P: WitLift,
     R: WitLower,
 {
-    let parameters = lift_params::<P, G>(guest, flats)?;
     let mut meters = guest.meters();
+    // Code that only goes forward is not checked, so a guest can come here with less than nothing.
+    if meters.fuel < 0 {
+        return Err(CallError::Guest(GuestFailure::OutOfFuel));
+    }
+    let parameters = lift_params::<P, G>(guest, flats)?;
     meters.stack -= HOST_CALL_STACK_UNITS;
     if meters.stack < 0 {
         return Err(CallError::Guest(GuestFailure::StackExhausted));

@@ -7,17 +7,23 @@
 //!   block $exhausted
 //!     check stack units                    (only in functions that call)
 //!     ...body, where every run begins with
-//!         fuel := fuel - cost; br_if $exhausted (fuel < 0)
+//!         fuel := fuel - cost
+//!     and, at the function's entry, at the heads of loops and behind calls, goes on with
+//!         br_if $exhausted (fuel < 0)
 //!     and `return` is a branch to $out
 //!     br $out
 //!   end
 //!   global := fuel; unreachable
 //! end
-//! global := fuel; give stack units back
+//! global := fuel
+//! if (fuel < 0) unreachable                (only in functions that the host can call)
+//! give stack units back
 //! ```
 //!
-//! One cold block per function handles both exhaustions, so that a charge is a subtraction, a
-//! comparison and a branch that is never taken.
+//! One cold block per function handles both exhaustions. A run that only continues forward is not checked: it takes
+//! the counter below zero at worst, and the next entry, loop, bulk operation, call or return finds that. So nothing
+//! that was not paid for is ever seen from outside, and what can run in between is bounded by the size of a function.
+//! (Without the check behind calls it would be the rest of *every* function on the stack, thousands of them.)
 
 use wasm_encoder::{
     BlockType, Function, Ieee32, Ieee64, Instruction as I, ValType,
@@ -40,6 +46,8 @@ pub(super) struct Layout {
     /// A block type without parameters and with the function's results.
     pub(super) result_type: BlockType,
     pub(super) memory_maximum_pages: u32,
+    /// Whether the host can call the function.
+    pub(super) is_exported: bool,
 }
 
 /// Writes the instrumented function.
@@ -152,6 +160,10 @@ impl<'a> Emitter<'_, 'a> {
         self.store_fuel();
         self.put_all(&[I::Unreachable, I::End]);
         self.store_fuel();
+        if self.layout.is_exported {
+            self.put_all(&[I::LocalGet(self.scratch.fuel), I::I64Const(0), I::I64LtS]);
+            self.put_all(&[I::If(BlockType::Empty), I::Unreachable, I::End]);
+        }
         if self.plan.has_calls {
             self.move_stack(&I::I32Add);
         }
@@ -169,7 +181,12 @@ impl<'a> Emitter<'_, 'a> {
         if let Some(width) = needs_canonical(&self.plan.steps, index) {
             self.canonical(width);
         }
-        self.charge(*run_cost);
+        match operator {
+            Operator::Loop { .. } | Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                self.charge(*run_cost);
+            }
+            _ => self.charge_unchecked(*run_cost),
+        }
         Ok(())
     }
 
@@ -295,8 +312,17 @@ impl<'a> Emitter<'_, 'a> {
         }
     }
 
+    /// For a run that begins neither with a loop nor behind a call.
+    fn charge_unchecked(&mut self, cost: u64) {
+        if cost > 0 {
+            let fuel = self.scratch.fuel;
+            self.put_all(&[I::LocalGet(fuel), I::I64Const(signed(cost))]);
+            self.put_all(&[I::I64Sub, I::LocalSet(fuel)]);
+        }
+    }
+
     /// Takes the amount on top of the operands from the fuel below it. No amount can make the
-    /// counter wrap: it was not negative before, and amounts stay far below 2^62.
+    /// counter wrap: it was hardly negative before, and amounts stay far below 2^62.
     fn subtract_and_check(&mut self) {
         self.put_all(&[
             I::I64Sub,

@@ -10,8 +10,10 @@
 //! * **Fuel** lives in the exported global [`FUEL_EXPORT`]. The host writes it before an entry and
 //!   reads it afterwards. Every straight run of instructions is paid for before it starts, by the
 //!   table in [`Costs`]. A function keeps the counter in a local between calls, so that a hot loop
-//!   costs a subtraction and a comparison. A run that cannot be paid leaves a negative counter
-//!   behind and traps.
+//!   costs a subtraction and a comparison. A counter that is negative at an entry, at the head of a
+//!   loop, behind a call, at a bulk operation or on the way back to the host ends the call with a trap;
+//!   in between, code of one function that only goes forward can take it below zero. **The host refuses what is asked of it with
+//!   a negative counter.**
 //! * **Call depth** is counted in [`STACK_EXPORT`], in units of one operand, so that recursion ends
 //!   at the same call on every engine. See [`STACK_UNITS`].
 //! * **NaN** results of arithmetic are replaced by the canonical NaN before anything can see them.

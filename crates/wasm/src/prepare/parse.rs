@@ -1,12 +1,13 @@
 //! Reading a published module: every section is validated, checked and kept for assembling.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasm_encoder::CodeSection;
 use wasmparser::{
-    CustomSectionReader, Data, Element, Export, FuncToValidate, FuncType, FuncValidatorAllocations,
-    FunctionBody, Global, Import, KnownCustom, MemoryType, Name, Parser, Payload, SectionLimited,
-    TableType, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    CustomSectionReader, Data, Element, Export, ExternalKind, FuncToValidate, FuncType,
+    FuncValidatorAllocations, FunctionBody, Global, Import, KnownCustom, MemoryType, Name, Parser,
+    Payload, SectionLimited, TableType, TypeRef, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
 };
 
 use super::{
@@ -66,6 +67,7 @@ pub(super) fn parse<'a>(
         validator: Validator::new_with_features(FEATURES),
         allocations: FuncValidatorAllocations::default(),
         block_types: BTreeMap::new(),
+        exported: BTreeSet::new(),
         element_items: 0,
         data_bytes: 0,
         module: ParsedModule::default(),
@@ -86,6 +88,8 @@ struct Reader<'a, 'l> {
     allocations: FuncValidatorAllocations,
     /// Block type of a function's results, by the function's type index.
     block_types: BTreeMap<u32, u32>,
+    /// The functions that the host can call.
+    exported: BTreeSet<u32>,
     element_items: u64,
     data_bytes: u64,
     module: ParsedModule<'a>,
@@ -119,6 +123,7 @@ impl<'a> Reader<'a, '_> {
             Payload::ExportSection(section) => self.exports(&section),
             Payload::StartSection { func, .. } => {
                 self.module.start = Some(func);
+                self.exported.insert(func);
                 Ok(())
             }
             Payload::ElementSection(section) => self.elements(&section),
@@ -246,6 +251,9 @@ impl<'a> Reader<'a, '_> {
         for export in section.clone().into_iter_with_offsets() {
             let (offset, export) = export?;
             check::export(offset, &export, &self.module, self.abi, self.limits)?;
+            if export.kind == ExternalKind::Func {
+                self.exported.insert(export.index);
+            }
             self.module.exports.push(export);
         }
         Ok(())
@@ -306,11 +314,12 @@ impl<'a> Reader<'a, '_> {
             size,
             self.limits.function_bytes,
         )?;
+        let is_exported = self.exported.contains(&function.index);
         let type_index = self.module.functions[function.index as usize];
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         let plan = analyse(&mut validator, body, self.limits)?;
         self.allocations = validator.into_allocations();
-        let layout = self.layout(type_index);
+        let layout = self.layout(type_index, is_exported);
         self.module.bodies.function(&body::emit(&plan, &layout)?);
         let size = self.module.bodies.byte_len() as u64;
         within(
@@ -321,13 +330,14 @@ impl<'a> Reader<'a, '_> {
         )
     }
 
-    fn layout(&mut self, type_index: u32) -> Layout {
+    fn layout(&mut self, type_index: u32, is_exported: bool) -> Layout {
         let globals = u32::try_from(self.module.globals.len()).expect("limits bound the globals");
         Layout {
             fuel_global: globals,
             stack_global: globals + 1,
             result_type: self.result_type(type_index),
             memory_maximum_pages: check::memory_maximum(self.module.memory.as_ref(), self.limits),
+            is_exported,
         }
     }
 

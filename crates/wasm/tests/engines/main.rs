@@ -98,6 +98,27 @@ fn number(response: Response) -> i32 {
     )
 }
 
+/// The arm of an `if` is paid for without a check, so the host has to look before it does anything.
+#[test]
+fn a_guest_without_fuel_is_refused_by_the_host() {
+    let spend = "(drop (i32.const 1)) (drop (i32.const 1)) (drop (i32.const 1))";
+    let ask = "(call $chain_id (i32.const 64))";
+    let code = contract(
+        &format!("(if (local.get $length) (then {spend})) {ask} (i32.const 32)"),
+        "",
+    );
+    for mut instance in instances(&prepare(&code)) {
+        let asked = CallError::Host(Refused("chain_id"));
+        let enough =
+            (0..1_000).find(|fuel| instance.call_with(*fuel, b"o").0 == Err(asked.clone()));
+        let enough = enough.expect("it is not much");
+        assert_eq!(instance.call_with(enough, b"o").1.meters.fuel, 0);
+        let (response, host) = instance.call_with(enough - 1, b"o");
+        assert_eq!(response, Err(CallError::Guest(GuestFailure::OutOfFuel)));
+        assert_eq!(host.meters.fuel, -1);
+    }
+}
+
 #[test]
 fn a_host_call_takes_bytes_and_gives_bytes() {
     // Reads the value whose key is the operation, and responds with it.

@@ -45,6 +45,44 @@ fn a_callers_remaining_run_cannot_start_without_fuel() {
     assert_eq!(fails(text, 3).0, Err(Some(Exhaustion::Fuel)));
 }
 
+/// A run behind a branch is not checked by itself, so the way back to the host has to be.
+#[test]
+fn what_was_not_paid_for_does_not_return() {
+    let text = r#"(func $spends (param i32) (result i32)
+            (if (local.get 0) (then (drop (i32.const 1)) (drop (i32.const 1))))
+            (i32.const 7))
+        (func (export "run") (result i32) (call $spends (i32.const 1)))"#;
+    let prepared = prepare_text(text);
+    let used = Prepared::new(&prepared).call("run", &[], PLENTY).used();
+    let needed = i64::try_from(used).expect("small");
+    assert_eq!(fails(text, needed), (Ok(vec![7]), 0));
+    for missing in 1..=needed {
+        let (results, fuel) = fails(text, needed - missing);
+        assert_eq!(results, Err(Some(Exhaustion::Fuel)), "{missing} missing");
+        assert!(
+            (-missing..0).contains(&fuel),
+            "{missing} missing, {fuel} left"
+        );
+    }
+}
+
+/// Every way around a loop meets a check, also where one loop's head is the next thing in another.
+#[test]
+fn loops_within_loops_run_out_of_fuel() {
+    for text in [
+        r#"(func (export "run") (loop (loop (loop (br 2)))))"#,
+        r#"(func (export "run") (loop (block (block (br 0)) (br 1))))"#,
+        r#"(func (export "run") (i32.const 1) (loop (param i32) (if (then (i32.const 1) (br 1)))))"#,
+        r#"(func (export "run") (loop (loop) (if (i32.const 0) (then) (else (br 1)))))"#,
+    ] {
+        assert_eq!(
+            fails(text, 100_000).0,
+            Err(Some(Exhaustion::Fuel)),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn endless_recursion_exhausts_the_stack() {
     for text in [
