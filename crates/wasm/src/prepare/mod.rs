@@ -39,6 +39,7 @@ mod nan;
 mod parse;
 mod stack;
 mod surface;
+mod work;
 
 use std::collections::BTreeMap;
 
