@@ -317,10 +317,10 @@ fn the_most_expensive_modules_under_the_limits() {
         &Raw::of(vec![function; 20]),
     );
     survives("20,000 functions", &Raw::of(vec![(vec![], vec![]); 19_990]));
-    let loads = repeat(15_000, &[I::I32Load(AT_ADDRESS)]);
+    let loads = repeat(5_000, &[I::I32Load(AT_ADDRESS)]);
     let code = [encode(&[I::I32Const(0)]), loads, encode(&[I::Drop])].concat();
     survives(
-        "15,000 loads in each of 50 functions",
-        &Raw::of(vec![(vec![], code); 50]),
+        "5,000 loads in each of 30 functions",
+        &Raw::of(vec![(vec![], code); 30]),
     );
 }
