@@ -18,6 +18,7 @@ use resident_wasm::{
 use crate::{
     allocation,
     host::{Refused, TestHost},
+    raw::Raw,
 };
 
 /// Fuel of an operation unless a test says otherwise.
@@ -95,6 +96,21 @@ pub(crate) fn run_with(name: &str, code: &[u8], fuel: i64, stack: i32) -> Ran {
         "{name}: other meters or another snapshot"
     );
     first.0
+}
+
+/// Runs a raw contract, which must pass.
+pub(crate) fn survives(name: &str, raw: &Raw) -> Ran {
+    let ran = run(name, &raw.build(), 20 * FUEL);
+    assert_eq!(ran.response, Ok(Vec::new()), "{name}");
+    ran
+}
+
+/// Refuses a raw contract, for being past this limit.
+pub(crate) fn is_past(name: &str, raw: &Raw, limit: &str) {
+    match refused(&raw.build()) {
+        RefusalReason::Limit { what, .. } => assert_eq!(what, limit, "{name}"),
+        other => panic!("{name}: {other}"),
+    }
 }
 
 fn on_wasmtime(prepared: Arc<PreparedModule>, meters: Meters) -> (Ran, Duration) {

@@ -38,10 +38,10 @@ fn allocators_that_give_the_same_place_again() {
         Ok(13)
     );
     // The value's bytes are written first, and then the answer over them.
-    let failure = allocator("(i32.const 16)")
+    let length = allocator("(i32.const 16)")
         .response
         .map(|bytes| bytes.len());
-    assert_eq!(failure, Ok(13));
+    assert_eq!(length, Ok(13));
 }
 
 /// Grows memory at every allocation, until there is no more and the address is behind the end.

@@ -6,35 +6,16 @@
 //! `prepare/work.rs`; before that, 36 KiB of one of these took 27 seconds and 2.6 GB on both engines.
 
 use resident_wasm::prepare::RefusalReason;
-use wasm_encoder::{BlockType, Instruction as I, MemArg, MemArgTarget, ValType};
+use wasm_encoder::{BlockType, Instruction as I, ValType};
 
 use crate::{
-    arena::{self, FUEL},
+    arena::{self, FUEL, is_past, survives},
     host::{contract, respond},
-    raw::{FIRST, Raw, encode, repeat},
-};
-
-const AT_ADDRESS: MemArg = MemArg {
-    offset: 0,
-    align: 0,
-    target: MemArgTarget::Memory(0),
-    ordering: None,
+    raw::{AT_ADDRESS, Raw, change, encode, repeat},
 };
 
 /// The first byte of memory: zero, which no compiler knows.
 const UNKNOWN: [I<'static>; 2] = [I::I32Const(0), I::I32Load8U(AT_ADDRESS)];
-
-fn survives(name: &str, raw: &Raw) {
-    let ran = arena::run(name, &raw.build(), 20 * FUEL);
-    assert_eq!(ran.response, Ok(Vec::new()), "{name}");
-}
-
-fn is_past(name: &str, raw: &Raw, limit: &str) {
-    match arena::refused(&raw.build()) {
-        RefusalReason::Limit { what, .. } => assert_eq!(what, limit, "{name}"),
-        other => panic!("{name}: {other}"),
-    }
-}
 
 const WORK: &str = "work of compiling the code";
 const JOINED: &str = "number of values that a function joins";
@@ -105,20 +86,6 @@ fn deep_nesting() {
         "depth of nested blocks",
     );
     is_past("nested loops, as many as fit", &nested(1_000, 170), WORK);
-}
-
-/// Adds one to each of so many locals, so that all are others on each way.
-fn change(locals: u32) -> Vec<u8> {
-    (0..locals)
-        .flat_map(|local| {
-            encode(&[
-                I::LocalGet(local),
-                I::I64Const(1),
-                I::I64Add,
-                I::LocalSet(local),
-            ])
-        })
-        .collect()
 }
 
 /// Many branches to one loop, each of which hands over every local.
@@ -215,112 +182,5 @@ fn results_that_compete_for_registers() {
     assert!(
         matches!(reason, RefusalReason::Limit { what: WORK, .. }),
         "{reason}"
-    );
-}
-
-#[test]
-fn thousands_of_functions() {
-    let functions = |count: usize| Raw::of(vec![(vec![], vec![]); count]);
-    survives("1,500 functions", &functions(1_500));
-    is_past(
-        "21,000 functions",
-        &functions(21_000),
-        "number of functions",
-    );
-    let calls = repeat(5_000, &[I::Call(FIRST)]);
-    survives("calls", &Raw::of(vec![(vec![], vec![]), (vec![], calls)]));
-}
-
-/// Locals declared by the million, or in runs of none at all.
-#[test]
-fn giant_locals() {
-    survives(
-        "4,000 locals",
-        &Raw::one(&[(4_000, ValType::F64)], change_none()),
-    );
-    survives(
-        "100,000 runs of no locals",
-        &Raw::one(&vec![(0, ValType::I64); 100_000], change_none()),
-    );
-    for locals in [
-        vec![(u32::MAX, ValType::I64)],
-        vec![(1 << 31, ValType::I32); 2],
-    ] {
-        let reason = arena::refused(&Raw::one(&locals, Vec::new()).build());
-        let is_refused = matches!(
-            reason,
-            RefusalReason::Limit {
-                what: "number of locals",
-                ..
-            } | RefusalReason::Invalid { .. }
-        );
-        assert!(is_refused, "{reason}");
-    }
-}
-
-fn change_none() -> Vec<u8> {
-    encode(&[I::Nop])
-}
-
-/// Many values alive across many calls.
-#[test]
-fn values_alive_across_many_calls() {
-    let locals = 300;
-    let stores = (0..locals)
-        .flat_map(|local| encode(&[I::I32Const(64), I::LocalGet(local), I::I64Store(AT_ADDRESS)]));
-    let code = [
-        change(locals),
-        repeat(1_000, &[I::Call(FIRST)]),
-        stores.collect(),
-    ];
-    let raw = Raw::of(vec![
-        (vec![], vec![]),
-        (vec![(locals, ValType::I64)], code.concat()),
-    ]);
-    survives("values alive across calls", &raw);
-}
-
-/// Modules of just the largest size, and one byte more.
-#[test]
-fn eight_mebibytes() {
-    let body = |bytes: usize| (Vec::new(), repeat(bytes, &[I::Nop]));
-    let mut raw = Raw::of(vec![body(500 << 10); 16]);
-    let rest = (8 << 20) - raw.build().len();
-    raw.bodies.push(body(rest - 6));
-    assert_eq!(raw.build().len(), 8 << 20);
-    survives("8 MiB of nothing", &raw);
-    raw.bodies[0].1.push(1);
-    is_past("8 MiB and a byte", &raw, "size of the module in bytes");
-    let large = Raw::one(&[], repeat((512 << 10) - 2, &[I::Nop]));
-    survives("512 KiB of nothing in one function", &large);
-    let larger = Raw::one(&[], repeat(512 << 10, &[I::Nop]));
-    is_past(
-        "a function too large",
-        &larger,
-        "size of a function in bytes",
-    );
-}
-
-/// The most that the limits allow, to see how long it takes: minutes, so only when asked for.
-#[test]
-#[ignore = "minutes: prints how long the most expensive modules under the limits take to compile"]
-fn the_most_expensive_modules_under_the_limits() {
-    let branches = repeat(21_000, &[I::LocalGet(0), I::BrIf(0)]);
-    survives(
-        "21,000 branches in one function",
-        &Raw::one(&[(1, ValType::I32)], branches),
-    );
-    let branches = repeat(4_000, &[I::LocalGet(0), I::BrIf(0)]);
-    let function = (vec![(1, ValType::I32)], branches);
-    survives(
-        "4,000 branches in each of 20 functions",
-        &Raw::of(vec![function; 20]),
-    );
-    survives("20,000 functions", &Raw::of(vec![(vec![], vec![]); 19_990]));
-    let loads = repeat(5_000, &[I::I32Load(AT_ADDRESS)]);
-    let code = [encode(&[I::I32Const(0)]), loads, encode(&[I::Drop])].concat();
-    survives(
-        "5,000 loads in each of 30 functions",
-        &Raw::of(vec![(vec![], code); 30]),
     );
 }

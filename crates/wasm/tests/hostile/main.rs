@@ -20,5 +20,6 @@ mod loops;
 mod mutate;
 mod raw;
 mod segments;
+mod sizes;
 mod stack;
 mod surface;

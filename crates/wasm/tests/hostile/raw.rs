@@ -2,15 +2,19 @@
 
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, Instruction as I,
-    MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, Instruction as I, MemArg,
+    MemArgTarget, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection,
+    ValType,
 };
+
+/// Locals of a function, and its code without the last `end`.
+pub(crate) type Body = (Vec<(u32, ValType)>, Vec<u8>);
 
 /// What a raw contract is made of. Its operation calls the last function if it is not empty.
 #[derive(Default)]
 pub(crate) struct Raw {
-    /// Functions without parameters and results: locals and code, without the last `end`.
-    pub(crate) bodies: Vec<(Vec<(u32, ValType)>, Vec<u8>)>,
+    /// Functions without parameters and results.
+    pub(crate) bodies: Vec<Body>,
     /// Globals of the type `i64`, beside which there are none.
     pub(crate) globals: u32,
     /// Size of the table of functions.
@@ -22,6 +26,14 @@ pub(crate) struct Raw {
     /// Size of the memory in pages.
     pub(crate) pages: u64,
 }
+
+/// A load or a store at the address on the stack.
+pub(crate) const AT_ADDRESS: MemArg = MemArg {
+    offset: 0,
+    align: 0,
+    target: MemArgTarget::Memory(0),
+    ordering: None,
+};
 
 /// Entry points with their types, and what they do.
 const ENTRIES: [(&str, u32); 7] = [
@@ -39,7 +51,7 @@ pub(crate) const FIRST: u32 = ENTRIES.len() as u32;
 
 impl Raw {
     /// A contract with these functions and nothing else.
-    pub(crate) fn of(bodies: Vec<(Vec<(u32, ValType)>, Vec<u8>)>) -> Self {
+    pub(crate) fn of(bodies: Vec<Body>) -> Self {
         let pages = 1;
         Self {
             bodies,
@@ -190,6 +202,20 @@ pub(crate) fn encode(instructions: &[I<'_>]) -> Vec<u8> {
         wasm_encoder::Encode::encode(instruction, &mut bytes);
     }
     bytes
+}
+
+/// Adds one to each of so many locals, so that all are others on each way.
+pub(crate) fn change(locals: u32) -> Vec<u8> {
+    (0..locals)
+        .flat_map(|local| {
+            encode(&[
+                I::LocalGet(local),
+                I::I64Const(1),
+                I::I64Add,
+                I::LocalSet(local),
+            ])
+        })
+        .collect()
 }
 
 fn types() -> TypeSection {

@@ -1,27 +1,14 @@
 //! Segments by the thousand, and everything at its limit at once. The attacker wants an instance that is
 //! dear to make, or a module that is accepted and that an engine has no room for.
 
-use resident_wasm::prepare::{Limits, RefusalReason};
+use resident_wasm::prepare::Limits;
 
 use crate::{
-    arena::{self, FUEL},
+    arena::{is_past, survives},
     raw::Raw,
 };
 
 const LIMITS: Limits = Limits::PROTOCOL;
-
-fn survives(name: &str, raw: &Raw) -> arena::Ran {
-    let ran = arena::run(name, &raw.build(), FUEL);
-    assert_eq!(ran.response, Ok(Vec::new()), "{name}");
-    ran
-}
-
-fn is_past(raw: &Raw, limit: &str) {
-    match arena::refused(&raw.build()) {
-        RefusalReason::Limit { what, .. } => assert_eq!(what, limit),
-        other => panic!("{other}"),
-    }
-}
 
 /// One byte in each of 4,096 segments, spread over all of the largest memory: 4 KiB that an engine could
 /// keep as an image of 16 MiB.
@@ -48,10 +35,11 @@ fn data_spread_over_memory() {
         4_096
     );
     is_past(
+        "segments",
         &spread(LIMITS.data_segments + 1, pages),
         "number of data segments",
     );
-    is_past(&spread(1, pages + 1), "initial memory in pages");
+    is_past("segments", &spread(1, pages + 1), "initial memory in pages");
 }
 
 /// Segments that all write the same place again. The last one wins, on every engine.
@@ -74,6 +62,7 @@ fn data_over_data() {
     );
     let data = vec![(0, vec![1; 65_536]); 65];
     is_past(
+        "segments",
         &Raw {
             data,
             pages: 1,
@@ -93,8 +82,16 @@ fn elements_over_elements() {
         ..Raw::default()
     };
     survives("elements over elements", &elements(1_024, 32));
-    is_past(&elements(1_025, 1), "number of element segments");
-    is_past(&elements(1_024, 33), "number of table entries in segments");
+    is_past(
+        "segments",
+        &elements(1_025, 1),
+        "number of element segments",
+    );
+    is_past(
+        "segments",
+        &elements(1_024, 33),
+        "number of table entries in segments",
+    );
 }
 
 /// As many of everything as the limits allow: an engine keeps a record per function that can be called
