@@ -19,7 +19,7 @@ const RUN: u64 = 32;
 /// Pairs of runs that take one unit.
 const RUN_PAIRS: u64 = 32;
 /// Pairs of kept results that take one unit.
-const KEPT_PAIRS: u64 = 64;
+const KEPT_PAIRS: u64 = 32;
 const JOINED_VALUE: u64 = 3;
 
 /// What was counted in one function.

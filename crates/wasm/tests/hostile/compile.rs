@@ -88,24 +88,47 @@ fn deep_nesting() {
     is_past("nested loops, as many as fit", &nested(1_000, 170), WORK);
 }
 
+/// So many branches to one loop, with so many locals that differ.
+pub(crate) fn branches_with_locals(locals: u32, branches: usize) -> Raw {
+    let jumps = repeat(
+        branches,
+        &[UNKNOWN[0].clone(), UNKNOWN[1].clone(), I::BrIf(0)],
+    );
+    let code = [
+        encode(&[I::Loop(BlockType::Empty)]),
+        change(locals),
+        jumps,
+        encode(&[I::End]),
+    ];
+    Raw::one(&[(locals, ValType::I64)], code.concat())
+}
+
+/// A loop that computes so many results, the same in each turn.
+pub(crate) fn hoisted(values: usize) -> Vec<u8> {
+    let turn = "(f64.nearest (local.get $e)) (local.tee $e) (f64.mul)".repeat(values);
+    contract(
+        &format!(
+            "(local $e f64) (local $sum f64)
+                 (loop $again
+                    (local.set $e (f64.const 1.5))
+                    (f64.load (i32.const 512)) {turn} (local.set $sum)
+                    (br_if $again (i32.wrap_i64 (i64.trunc_sat_f64_s (local.get $sum)))))
+                 {}",
+            respond("(i32.const 1)")
+        ),
+        "",
+    )
+}
+
 /// Many branches to one loop, each of which hands over every local.
 #[test]
 fn branches_that_hand_over_every_local() {
-    let branches = |locals: u32, branches: usize| {
-        let jumps = repeat(
-            branches,
-            &[UNKNOWN[0].clone(), UNKNOWN[1].clone(), I::BrIf(0)],
-        );
-        let code = [
-            encode(&[I::Loop(BlockType::Empty)]),
-            change(locals),
-            jumps,
-            encode(&[I::End]),
-        ];
-        Raw::one(&[(locals, ValType::I64)], code.concat())
-    };
-    survives("branches with 64 locals", &branches(64, 1_000));
-    is_past("branches with 500 locals", &branches(500, 4_000), JOINED);
+    survives("branches with 64 locals", &branches_with_locals(64, 1_000));
+    is_past(
+        "branches with 500 locals",
+        &branches_with_locals(500, 4_000),
+        JOINED,
+    );
 }
 
 /// One jump table with thousands of equal targets: a byte for each, and a copy of every local.
@@ -161,21 +184,6 @@ fn a_jump_table_to_as_many_places_as_can_be() {
 /// What is the same in each turn of a loop is computed before it, and all of it competes for registers.
 #[test]
 fn results_that_compete_for_registers() {
-    let hoisted = |values: usize| {
-        let turn = "(f64.nearest (local.get $e)) (local.tee $e) (f64.mul)".repeat(values);
-        contract(
-            &format!(
-                "(local $e f64) (local $sum f64)
-                 (loop $again
-                    (local.set $e (f64.const 1.5))
-                    (f64.load (i32.const 512)) {turn} (local.set $sum)
-                    (br_if $again (i32.wrap_i64 (i64.trunc_sat_f64_s (local.get $sum)))))
-                 {}",
-                respond("(i32.const 1)")
-            ),
-            "",
-        )
-    };
     let ran = arena::run("hoisted results", &hoisted(1_000), FUEL);
     assert!(ran.response.is_ok());
     let reason = arena::refused(&hoisted(20_000));

@@ -1,5 +1,7 @@
 //! Modules made by a program from function bodies in binary form, for those too large to write down.
 
+use std::ops::Range;
+
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind,
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, Instruction as I, MemArg,
@@ -19,8 +21,8 @@ pub(crate) struct Raw {
     pub(crate) globals: u32,
     /// Size of the table of functions.
     pub(crate) table: u64,
-    /// Element segments: where, and how many functions from the first on.
-    pub(crate) elements: Vec<(i32, u32)>,
+    /// Element segments: where, and which functions.
+    pub(crate) elements: Vec<(i32, Range<u32>)>,
     /// Data segments: where, and what.
     pub(crate) data: Vec<(i32, Vec<u8>)>,
     /// Size of the memory in pages.
@@ -131,8 +133,8 @@ impl Raw {
 
     fn element_section(&self) -> ElementSection {
         let mut section = ElementSection::new();
-        for (start, count) in &self.elements {
-            let functions: Vec<u32> = (0..*count).collect();
+        for (start, functions) in &self.elements {
+            let functions: Vec<u32> = functions.clone().collect();
             section.active(
                 None,
                 &ConstExpr::i32_const(*start),

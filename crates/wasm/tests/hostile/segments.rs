@@ -75,7 +75,7 @@ fn data_over_data() {
 #[test]
 fn elements_over_elements() {
     let elements = |segments: usize, items: u32| Raw {
-        elements: vec![(0, items); segments],
+        elements: vec![(0, 0..items); segments],
         bodies: vec![(vec![], vec![]); 32],
         table: 16_384,
         pages: 1,
@@ -98,12 +98,12 @@ fn elements_over_elements() {
 /// indirectly, per global, per table entry, and its pool of instances has a size for each.
 #[test]
 fn an_instance_of_the_largest_size() {
-    let functions = 8_000;
+    let functions = LIMITS.functions as usize - 7;
     let raw = Raw {
         bodies: vec![(vec![], vec![]); functions],
         globals: LIMITS.globals as u32,
         table: LIMITS.table_elements,
-        elements: vec![(0, functions as u32)],
+        elements: vec![(0, 0..16_384), (0, 3_616..20_000)],
         data: vec![(4_000, vec![1; 60_000])],
         pages: LIMITS.memory_initial_pages.into(),
     };

@@ -4,7 +4,8 @@ use resident_wasm::prepare::RefusalReason;
 use wasm_encoder::{Instruction as I, ValType};
 
 use crate::{
-    arena::{self, is_past, survives},
+    arena::{self, FUEL, is_past, survives},
+    compile,
     raw::{AT_ADDRESS, FIRST, Raw, change, encode, repeat},
 };
 
@@ -113,4 +114,10 @@ fn the_most_expensive_modules_under_the_limits() {
         "5,000 loads in each of 30 functions",
         &Raw::of(vec![(vec![], code); 30]),
     );
+    survives(
+        "2,000 branches with 500 locals",
+        &compile::branches_with_locals(500, 2_000),
+    );
+    let ran = arena::run("5,000 results to keep", &compile::hoisted(5_000), FUEL);
+    assert!(ran.response.is_ok());
 }
