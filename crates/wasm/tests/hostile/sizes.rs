@@ -111,8 +111,8 @@ fn the_most_expensive_modules_under_the_limits() {
     let loads = repeat(5_000, &[I::I32Load(AT_ADDRESS)]);
     let code = [encode(&[I::I32Const(0)]), loads, encode(&[I::Drop])].concat();
     survives(
-        "5,000 loads in each of 30 functions",
-        &Raw::of(vec![(vec![], code); 30]),
+        "5,000 loads in each of 15 functions",
+        &Raw::of(vec![(vec![], code); 15]),
     );
     survives(
         "2,000 branches with 500 locals",
