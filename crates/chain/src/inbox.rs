@@ -210,11 +210,13 @@ async fn read_cursor(store: &dyn KeyValueStore, key: Vec<u8>) -> Result<Option<C
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
+    use resident_base::{ApplicationId, CryptoHash};
+    use resident_execution::{Message, MessageKind};
     use resident_storage::MemoryStore;
 
     use super::*;
     use crate::{
-        MessageAction,
+        MessageAction, PostedMessage,
         records::tests::{bundle, chain},
     };
 
@@ -294,6 +296,45 @@ mod tests {
         consume(&store, 2, bundle(3, 0));
         block_on(store.write(late)).unwrap();
         assert_eq!(waiting(&store), []);
+    }
+
+    /// A page used to be bounded by the number of bundles only: thousands of large ones would be in memory
+    /// at once, whatever a block can take of them.
+    #[test]
+    fn a_page_of_bundles_is_bounded_by_their_bytes() {
+        let store = MemoryStore::new();
+        let large = |height| MessageBundle {
+            messages: vec![large_message(10 << 20)],
+            ..bundle(height, 0)
+        };
+        let count = 9;
+        for height in 1..=count {
+            receive(&store, 2, vec![large(height)]);
+        }
+        let first = waiting(&store);
+        let most = MAX_INBOX_PAGE_BYTES / (10 << 20) + 1;
+        assert!((1..=most).contains(&first.len()), "{} bundles", first.len());
+        assert_eq!(
+            block_on(super::count(&store, chain(1))).unwrap(),
+            count as usize
+        );
+        // What was left out comes once the others are gone.
+        for (_, bundle) in first.iter().cloned() {
+            consume(&store, 2, bundle);
+        }
+        assert_eq!(waiting(&store).len(), count as usize - first.len());
+    }
+
+    fn large_message(bytes: usize) -> PostedMessage {
+        PostedMessage {
+            authenticated_owner: None,
+            index: 0,
+            kind: MessageKind::Simple,
+            message: Message::User {
+                application_id: ApplicationId::new(CryptoHash::of_bytes(b"somebody")),
+                bytes: vec![7; bytes],
+            },
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use wasmparser::{
     FuncValidator, FunctionBody, Operator, OperatorsReader, ValType, ValidatorResources,
 };
 
-use super::{Costs, Limits, PrepareError, RefusalReason, error::within};
+use super::{
+    Costs, Limits, PrepareError, RefusalReason, error::within, stack::kept_by, work::Work,
+};
 
 /// What the second pass needs to know about a function.
 pub(super) struct Plan<'a> {
@@ -29,6 +31,8 @@ pub(super) struct Plan<'a> {
     pub(super) has_calls: bool,
     /// Whether control can reach the `end` of the function.
     pub(super) falls_through: bool,
+    /// What a compiler has to do for it.
+    pub(super) work: Work,
 }
 
 /// One instruction, and the cost of the run that begins behind it.
@@ -81,8 +85,6 @@ struct Analysis<'a> {
     dropped_frames: u64,
     /// The step behind which the current run begins; `None` is the entry.
     run: Option<usize>,
-    /// Locals times places where control can arrive from elsewhere.
-    joined_values: u64,
 }
 
 impl<'a> Analysis<'a> {
@@ -95,6 +97,7 @@ impl<'a> Analysis<'a> {
             operand_height: 0,
             has_calls: false,
             falls_through: false,
+            work: Work::default(),
         };
         let function = Frame {
             kind: FrameKind::Block,
@@ -106,7 +109,6 @@ impl<'a> Analysis<'a> {
             is_live: true,
             dropped_frames: 0,
             run: None,
-            joined_values: 0,
         }
     }
 
@@ -121,12 +123,7 @@ impl<'a> Analysis<'a> {
             check(offset, &operator, limits)?;
             validator.op(offset, &operator)?;
             self.step(&operator);
-            within(
-                offset,
-                "number of values that a function joins",
-                self.joined_values,
-                limits.joined_values,
-            )?;
+            self.plan.work.check(offset, limits)?;
             let nesting = self.frames.len() as u64 + self.dropped_frames;
             within(
                 offset,
@@ -176,7 +173,14 @@ impl<'a> Analysis<'a> {
             self.frames.clear();
             return;
         }
-        self.pay(Costs::of(operator));
+        let cost = Costs::of(operator);
+        self.pay(cost);
+        if pays_by_size(operator) {
+            self.plan.work.add_run();
+        } else {
+            self.plan.work.add_instruction(cost);
+        }
+        self.plan.work.add_kept(kept_by(operator));
         self.plan.steps.push(Step {
             operator: operator.clone(),
             run_cost: 0,
@@ -202,10 +206,12 @@ impl<'a> Analysis<'a> {
             Operator::End => self.close(),
             Operator::BrIf { relative_depth } => {
                 self.target(*relative_depth);
+                self.join(1);
                 self.begin_run();
             }
             Operator::Br { relative_depth } => {
                 self.target(*relative_depth);
+                self.join(1);
                 self.is_live = false;
             }
             Operator::BrTable { targets } => {
@@ -214,6 +220,7 @@ impl<'a> Analysis<'a> {
                     .flatten()
                     .for_each(|depth| self.target(depth));
                 self.target(targets.default());
+                self.join(u64::from(targets.len()) + 1);
                 self.is_live = false;
             }
             Operator::Return | Operator::Unreachable => self.is_live = false,
@@ -225,7 +232,7 @@ impl<'a> Analysis<'a> {
     fn open(&mut self, kind: FrameKind) {
         if !matches!(kind, FrameKind::Block) {
             self.begin_run();
-            self.join();
+            self.join(1);
         }
         self.frames.push(Frame {
             kind,
@@ -242,16 +249,18 @@ impl<'a> Analysis<'a> {
         };
         if joins || !self.is_live {
             self.begin_run();
-            self.join();
+            self.join(1);
         }
     }
 
-    fn join(&mut self) {
+    /// So many branches arrive where others can, too.
+    fn join(&mut self, branches: u64) {
         let values = u64::from(self.plan.local_count) + u64::from(self.plan.operand_height);
-        self.joined_values = self.joined_values.saturating_add(values);
+        self.plan.work.add_branches(branches, values);
     }
 
     fn begin_run(&mut self) {
+        self.plan.work.add_run();
         self.is_live = true;
         self.run = self.plan.steps.len().checked_sub(1);
     }
@@ -260,6 +269,14 @@ impl<'a> Analysis<'a> {
         let index = self.frames.len() - 1 - depth as usize;
         self.frames[index].is_target = true;
     }
+}
+
+/// Instructions that also pay by size, just before they execute.
+pub(super) fn pays_by_size(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryGrow { .. }
+    )
 }
 
 /// Refuses instructions that change what a snapshot cannot capture, and oversized branch tables.

@@ -33,7 +33,7 @@ use wasmparser::Operator;
 
 use super::{
     Costs, PrepareError,
-    analyse::{Plan, Step},
+    analyse::{Plan, Step, pays_by_size},
     error::RefusalReason,
     nan::{CANONICAL_F32, CANONICAL_F64, Float, needs_canonical},
     stack::frame_units,
@@ -347,7 +347,7 @@ impl<'a> Emitter<'_, 'a> {
         let units = frame_units(
             self.plan.local_count.into(),
             self.plan.operand_height.into(),
-            self.plan.steps.len() as u64,
+            self.plan.work.kept(),
         );
         self.put_all(&[I::GlobalGet(self.layout.stack_global), I::I32Const(units)]);
         self.put(operation);
@@ -363,13 +363,6 @@ impl<'a> Emitter<'_, 'a> {
             .iter()
             .for_each(|instruction| self.put(instruction));
     }
-}
-
-fn pays_by_size(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryGrow { .. }
-    )
 }
 
 fn signed(cost: u64) -> i64 {

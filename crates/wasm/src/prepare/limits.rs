@@ -40,15 +40,22 @@ pub struct Limits {
     pub memory_maximum_pages: u32,
     /// Size of one function's body, in bytes.
     pub function_bytes: u64,
+    /// Size of one instrumented function's body, in bytes. Both engines refuse functions of more than
+    /// 7,654,321 bytes.
+    pub prepared_function_bytes: u64,
     /// Number of parameters and locals of one function.
     pub locals: u64,
     /// Number of values on one function's operand stack.
     pub operand_height: u64,
     /// Depth of nested blocks in one function.
     pub nesting: u64,
-    /// Number of values that a compiler may have to join in one function: at each place where control
-    /// can arrive from elsewhere, each local and each operand. Bounds the time of compiling.
+    /// Number of values that a compiler may have to join in one function: for each branch to a place
+    /// where control can arrive from elsewhere, each local and each operand. Bounds the memory that
+    /// compiling takes.
     pub joined_values: u64,
+    /// What all functions together make a compiler do, in units of about a microsecond. Bounds the time
+    /// of compiling.
+    pub compile_work: u64,
     /// Number of targets of one `br_table`.
     pub branch_targets: u64,
     /// Number of function names that are kept for traces; later ones are dropped.
@@ -78,10 +85,12 @@ impl Limits {
         memory_initial_pages: 256,
         memory_maximum_pages: 512,
         function_bytes: 512 << 10,
+        prepared_function_bytes: 6 << 20,
         locals: 4_096,
         operand_height: 1_024,
         nesting: 1_024,
-        joined_values: 2 << 20,
+        joined_values: 1 << 20,
+        compile_work: 16 << 20,
         branch_targets: 4_096,
         names: 20_000,
         name_bytes: 256,

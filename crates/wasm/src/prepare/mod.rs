@@ -42,6 +42,7 @@ mod nan;
 mod parse;
 mod stack;
 mod surface;
+mod work;
 
 use std::collections::BTreeMap;
 

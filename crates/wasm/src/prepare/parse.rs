@@ -70,6 +70,7 @@ pub(super) fn parse<'a>(
         exported: BTreeSet::new(),
         element_items: 0,
         data_bytes: 0,
+        work: 0,
         module: ParsedModule::default(),
         abi,
         limits,
@@ -92,6 +93,8 @@ struct Reader<'a, 'l> {
     exported: BTreeSet<u32>,
     element_items: u64,
     data_bytes: u64,
+    /// What the functions so far make a compiler do.
+    work: u64,
     module: ParsedModule<'a>,
     abi: &'l AbiSurface<'l>,
     limits: &'l Limits,
@@ -99,15 +102,7 @@ struct Reader<'a, 'l> {
 
 impl<'a> Reader<'a, '_> {
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), PrepareError> {
-        if let Payload::MemorySection(section) = &payload {
-            // Before the validator, whose message would not say what to do.
-            within(
-                section.range().start,
-                "number of memories",
-                section.count().into(),
-                1,
-            )?;
-        }
+        self.check_count(&payload)?;
         if let ValidPayload::Func(function, body) = self.validator.payload(&payload)? {
             return self.body(function, &body);
         }
@@ -136,6 +131,50 @@ impl<'a> Reader<'a, '_> {
             // the data count and the header of the code section are written anew.
             _ => Ok(()),
         }
+    }
+
+    /// Checks what a section claims to have before the validator reserves room for it, whose own limits
+    /// are far higher and whose messages would not say what to do.
+    fn check_count(&self, payload: &Payload<'a>) -> Result<(), PrepareError> {
+        let limits = self.limits;
+        let (range, what, count, limit) = match payload {
+            Payload::TypeSection(it) => (it.range(), "number of types", it.count(), limits.types),
+            Payload::ImportSection(it) => {
+                (it.range(), "number of imports", it.count(), limits.imports)
+            }
+            Payload::FunctionSection(it) => (
+                it.range(),
+                "number of functions",
+                it.count(),
+                limits.functions,
+            ),
+            Payload::TableSection(it) => (it.range(), "number of tables", it.count(), 1),
+            Payload::MemorySection(it) => (it.range(), "number of memories", it.count(), 1),
+            Payload::GlobalSection(it) => {
+                (it.range(), "number of globals", it.count(), limits.globals)
+            }
+            Payload::ExportSection(it) => {
+                (it.range(), "number of exports", it.count(), limits.exports)
+            }
+            Payload::ElementSection(it) => {
+                let what = "number of element segments";
+                (it.range(), what, it.count(), limits.element_segments)
+            }
+            Payload::DataCountSection { count, range } => (
+                range.clone(),
+                "number of data segments",
+                *count,
+                limits.data_segments,
+            ),
+            Payload::DataSection(it) => (
+                it.range(),
+                "number of data segments",
+                it.count(),
+                limits.data_segments,
+            ),
+            _ => return Ok(()),
+        };
+        within(range.start, what, count.into(), limit)
     }
 
     fn types(
@@ -171,13 +210,6 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn functions(&mut self, section: &SectionLimited<'a, u32>) -> Result<(), PrepareError> {
-        let (offset, count) = (section.range().start, section.count());
-        within(
-            offset,
-            "number of functions",
-            count.into(),
-            self.limits.functions,
-        )?;
         for ty in section.clone() {
             self.module.functions.push(ty?);
         }
@@ -188,12 +220,6 @@ impl<'a> Reader<'a, '_> {
         &mut self,
         section: &SectionLimited<'a, wasmparser::Table<'a>>,
     ) -> Result<(), PrepareError> {
-        within(
-            section.range().start,
-            "number of tables",
-            section.count().into(),
-            1,
-        )?;
         for table in section.clone().into_iter_with_offsets() {
             let (offset, table) = table?;
             check::table(offset, &table.ty, self.limits)?;
@@ -225,13 +251,6 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn globals(&mut self, section: &SectionLimited<'a, Global<'a>>) -> Result<(), PrepareError> {
-        let (offset, count) = (section.range().start, section.count());
-        within(
-            offset,
-            "number of globals",
-            count.into(),
-            self.limits.globals,
-        )?;
         for (index, global) in (0..).zip(section.clone().into_iter_with_offsets()) {
             let (offset, global) = global?;
             check::global(offset, index, &global)?;
@@ -241,13 +260,6 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn exports(&mut self, section: &SectionLimited<'a, Export<'a>>) -> Result<(), PrepareError> {
-        let (offset, count) = (section.range().start, section.count());
-        within(
-            offset,
-            "number of exports",
-            count.into(),
-            self.limits.exports,
-        )?;
         for export in section.clone().into_iter_with_offsets() {
             let (offset, export) = export?;
             check::export(offset, &export, &self.module, self.abi, self.limits)?;
@@ -260,9 +272,6 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn elements(&mut self, section: &SectionLimited<'a, Element<'a>>) -> Result<(), PrepareError> {
-        let (offset, count) = (section.range().start, section.count());
-        let limit = self.limits.element_segments;
-        within(offset, "number of element segments", count.into(), limit)?;
         for element in section.clone().into_iter_with_offsets() {
             let (offset, element) = element?;
             self.element_items += check::element(offset, &element, self.module.table.as_ref())?;
@@ -279,13 +288,6 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn data(&mut self, section: &SectionLimited<'a, Data<'a>>) -> Result<(), PrepareError> {
-        let (offset, count) = (section.range().start, section.count());
-        within(
-            offset,
-            "number of data segments",
-            count.into(),
-            self.limits.data_segments,
-        )?;
         for data in section.clone().into_iter_with_offsets() {
             let (offset, data) = data?;
             let address = check::data(offset, &data, self.module.memory.as_ref())?;
@@ -319,8 +321,18 @@ impl<'a> Reader<'a, '_> {
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         let plan = analyse(&mut validator, body, self.limits)?;
         self.allocations = validator.into_allocations();
+        self.work = self.work.saturating_add(plan.work.units());
+        let what = "work of compiling the code";
+        within(start, what, self.work, self.limits.compile_work)?;
         let layout = self.layout(type_index, is_exported);
-        self.module.bodies.function(&body::emit(&plan, &layout)?);
+        let function = body::emit(&plan, &layout)?;
+        within(
+            start,
+            "size of an instrumented function in bytes",
+            function.byte_len() as u64,
+            self.limits.prepared_function_bytes,
+        )?;
+        self.module.bodies.function(&function);
         let size = self.module.bodies.byte_len() as u64;
         within(
             start,

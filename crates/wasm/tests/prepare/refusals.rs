@@ -301,6 +301,22 @@ fn limits() {
             "(func)",
         ),
         (
+            "size of an instrumented function",
+            Limits {
+                prepared_function_bytes: 20,
+                ..all.clone()
+            },
+            "(func)",
+        ),
+        (
+            "work of compiling the code",
+            Limits {
+                compile_work: 500,
+                ..all.clone()
+            },
+            "(func) (func)",
+        ),
+        (
             "number of types",
             Limits {
                 types: 1,

@@ -1,0 +1,194 @@
+//! Bombs: few bytes published, much to prepare or to compile.
+//!
+//! The attacker pays for a small module and wants every validator to compile for minutes, or to run out
+//! of memory while it does. Optimising compilers have passes that take the square of something: blocks
+//! above blocks, branches times variables, results alive at once. What stops it is counted in
+//! `prepare/work.rs`; before that, 36 KiB of one of these took 27 seconds and 2.6 GB on both engines.
+
+use resident_wasm::prepare::RefusalReason;
+use wasm_encoder::{BlockType, Instruction as I, ValType};
+
+use crate::{
+    arena::{self, FUEL, is_past, survives},
+    host::{contract, respond},
+    raw::{AT_ADDRESS, Raw, change, encode, repeat},
+};
+
+/// The first byte of memory: zero, which no compiler knows.
+const UNKNOWN: [I<'static>; 2] = [I::I32Const(0), I::I32Load8U(AT_ADDRESS)];
+
+const WORK: &str = "work of compiling the code";
+const JOINED: &str = "number of values that a function joins";
+
+/// Sixteen to forty bytes of metering for two published ones.
+#[test]
+fn instructions_that_multiply() {
+    let chain = |times: usize| {
+        Raw::one(
+            &[],
+            [
+                encode(&[I::I32Const(0)]),
+                repeat(times, &[I::MemoryGrow(0)]),
+                encode(&[I::Drop]),
+            ]
+            .concat(),
+        )
+    };
+    survives("memory.grow, 1,000 times", &chain(1_000));
+    is_past("memory.grow, as often as fits", &chain(250_000), WORK);
+    let floats = |times: usize| {
+        let code = repeat(times, &[I::F64Sqrt, I::F64Neg]);
+        Raw::one(
+            &[],
+            [encode(&[I::F64Const(1.0.into())]), code, encode(&[I::Drop])].concat(),
+        )
+    };
+    survives("results made canonical", &floats(1_500));
+    is_past(
+        "results made canonical, as often as fits",
+        &floats(250_000),
+        WORK,
+    );
+}
+
+/// Every branch begins a run with a charge of its own, and a block below all blocks before it.
+#[test]
+fn tiny_blocks() {
+    let branches = |times: usize| {
+        Raw::one(
+            &[(1, ValType::I32)],
+            repeat(times, &[I::LocalGet(0), I::BrIf(0)]),
+        )
+    };
+    survives("branches", &branches(2_000));
+    is_past("branches, as many as fit", &branches(130_000), WORK);
+    let ifs = |times: usize| {
+        let code = [I::LocalGet(0), I::If(BlockType::Empty), I::End];
+        Raw::one(&[(1, ValType::I32)], repeat(times, &code))
+    };
+    survives("empty ifs", &ifs(1_000));
+    is_past("empty ifs, as many as fit", &ifs(100_000), WORK);
+}
+
+#[test]
+fn deep_nesting() {
+    let nested = |depth: usize, times: usize| {
+        let once = [
+            repeat(depth, &[I::Loop(BlockType::Empty)]),
+            repeat(depth, &[I::End]),
+        ];
+        Raw::one(&[], once.concat().repeat(times))
+    };
+    survives("1,000 nested loops", &nested(1_000, 1));
+    is_past(
+        "nested too deep",
+        &nested(1_025, 1),
+        "depth of nested blocks",
+    );
+    is_past("nested loops, as many as fit", &nested(1_000, 170), WORK);
+}
+
+/// So many branches to one loop, with so many locals that differ.
+pub(crate) fn branches_with_locals(locals: u32, branches: usize) -> Raw {
+    let jumps = repeat(
+        branches,
+        &[UNKNOWN[0].clone(), UNKNOWN[1].clone(), I::BrIf(0)],
+    );
+    let code = [
+        encode(&[I::Loop(BlockType::Empty)]),
+        change(locals),
+        jumps,
+        encode(&[I::End]),
+    ];
+    Raw::one(&[(locals, ValType::I64)], code.concat())
+}
+
+/// A loop that computes so many results, the same in each turn.
+pub(crate) fn hoisted(values: usize) -> Vec<u8> {
+    let turn = "(f64.nearest (local.get $e)) (local.tee $e) (f64.mul)".repeat(values);
+    contract(
+        &format!(
+            "(local $e f64) (local $sum f64)
+                 (loop $again
+                    (local.set $e (f64.const 1.5))
+                    (f64.load (i32.const 512)) {turn} (local.set $sum)
+                    (br_if $again (i32.wrap_i64 (i64.trunc_sat_f64_s (local.get $sum)))))
+                 {}",
+            respond("(i32.const 1)")
+        ),
+        "",
+    )
+}
+
+/// Many branches to one loop, each of which hands over every local.
+#[test]
+fn branches_that_hand_over_every_local() {
+    survives("branches with 64 locals", &branches_with_locals(64, 1_000));
+    is_past(
+        "branches with 500 locals",
+        &branches_with_locals(500, 4_000),
+        JOINED,
+    );
+}
+
+/// One jump table with thousands of equal targets: a byte for each, and a copy of every local.
+#[test]
+fn jump_tables_that_hand_over_every_local() {
+    let tables = |locals: u32, targets: usize, tables: usize| {
+        let [zero, load] = UNKNOWN;
+        // The loop's head is meant by all of them but the first, which is taken.
+        let depths: Vec<u32> = [0].into_iter().chain(vec![1; targets]).collect();
+        let table = [
+            I::Block(BlockType::Empty),
+            zero,
+            load,
+            I::BrTable(depths.into(), 0),
+            I::End,
+        ];
+        let code = [
+            encode(&[I::Loop(BlockType::Empty)]),
+            change(locals),
+            repeat(tables, &table),
+            encode(&[I::End]),
+        ];
+        Raw::one(&[(locals, ValType::I64)], code.concat())
+    };
+    survives("a jump table with 50 locals", &tables(50, 4_000, 1));
+    is_past(
+        "jump tables with 500 locals",
+        &tables(500, 4_000, 8),
+        JOINED,
+    );
+    is_past(
+        "a jump table too large",
+        &tables(1, 4_097, 1),
+        "number of branch targets",
+    );
+}
+
+#[test]
+fn a_jump_table_to_as_many_places_as_can_be() {
+    let (open, close) = ("(block ".repeat(500), ")".repeat(500));
+    let depths: String = (0..500).map(|depth| format!("{depth} ")).collect();
+    let code = contract(
+        &format!(
+            "{open} (br_table {depths} (i32.load8_u (i32.const 0))) {close} {}",
+            respond("(i32.const 1)")
+        ),
+        "",
+    );
+    let ran = arena::run("a jump table to 500 places", &code, FUEL);
+    assert_eq!(ran.response, Ok(vec![1, 0, 0, 0]));
+}
+
+/// What is the same in each turn of a loop is computed before it, and all of it competes for registers.
+#[test]
+fn results_that_compete_for_registers() {
+    let ran = arena::run("hoisted results", &hoisted(1_000), FUEL);
+    assert!(ran.response.is_ok());
+    let reason = arena::refused(&hoisted(20_000));
+    assert!(
+        matches!(reason, RefusalReason::Limit { what: WORK, .. }),
+        "{reason}"
+    );
+}
