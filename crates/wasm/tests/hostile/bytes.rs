@@ -14,7 +14,7 @@ use crate::{
     mutate::{Numbers, mutate},
 };
 
-fn cases(usual: u64) -> u64 {
+pub(crate) fn cases(usual: u64) -> u64 {
     env::var("RESIDENT_FUZZ_CASES").map_or(usual, |cases| cases.parse().expect("a number"))
 }
 

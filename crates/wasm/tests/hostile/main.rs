@@ -21,5 +21,6 @@ mod mutate;
 mod raw;
 mod segments;
 mod sizes;
+mod snapshots;
 mod stack;
 mod surface;
