@@ -220,7 +220,7 @@ impl ContractHost for BenchHost {
         Ok(HASH)
     }
 
-    fn http_request(&mut self, _: wire::HttpRequest) -> Result<wire::HttpResponse, String> {
+    fn http_request(&mut self, _: wire::OutgoingRequest) -> Result<wire::IncomingResponse, String> {
         Err("there is no outside".to_owned())
     }
 }

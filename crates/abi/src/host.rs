@@ -3,8 +3,8 @@
 use resident_witty::{WitLift, WitLower};
 
 use crate::wire::{
-    Account, AccountOwner, Amount, Hash, HttpRequest, HttpResponse, KeyValue, LogLevel, ModuleId,
-    OutgoingMessage, VmRuntime, WriteOperation,
+    Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
+    OutgoingMessage, OutgoingRequest, VmRuntime, WriteOperation,
 };
 
 /// How one host function is reached: the host, then the lifted parameters as a tuple.
@@ -132,7 +132,7 @@ host_functions! {
             balance: Amount,
         ) -> Hash;
         /// Asks a server outside. The answer becomes part of the block.
-        "http-request" => fn http_request(request: HttpRequest) -> HttpResponse;
+        "http-request" => fn http_request(request: OutgoingRequest) -> IncomingResponse;
     }
 
     interface "resident:app/storage" {

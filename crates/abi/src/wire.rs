@@ -163,7 +163,7 @@ pub struct HttpHeader {
 
 /// A request to a server outside.
 #[derive(Clone, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
-pub struct HttpRequest {
+pub struct OutgoingRequest {
     /// What is to be done.
     pub method: HttpMethod,
     /// With what.
@@ -176,7 +176,7 @@ pub struct HttpRequest {
 
 /// What a server outside answered.
 #[derive(Clone, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
-pub struct HttpResponse {
+pub struct IncomingResponse {
     /// How it went.
     pub status: u16,
     /// What else the server said.
@@ -368,8 +368,8 @@ impl From<base::http::Header> for HttpHeader {
     }
 }
 
-impl From<HttpRequest> for base::http::Request {
-    fn from(request: HttpRequest) -> Self {
+impl From<OutgoingRequest> for base::http::Request {
+    fn from(request: OutgoingRequest) -> Self {
         base::http::Request {
             method: request.method.into(),
             url: request.url,
@@ -379,9 +379,9 @@ impl From<HttpRequest> for base::http::Request {
     }
 }
 
-impl From<base::http::Response> for HttpResponse {
+impl From<base::http::Response> for IncomingResponse {
     fn from(response: base::http::Response) -> Self {
-        HttpResponse {
+        IncomingResponse {
             status: response.status,
             headers: response.headers.into_iter().map(Into::into).collect(),
             body: response.body,

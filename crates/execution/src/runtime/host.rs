@@ -3,8 +3,8 @@
 use resident_abi::{
     ContractHost,
     wire::{
-        Account, AccountOwner, Amount, Hash, HttpRequest, HttpResponse, KeyValue, LogLevel,
-        ModuleId, OutgoingMessage as WireMessage, VmRuntime, WriteOperation,
+        Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
+        OutgoingMessage as WireMessage, OutgoingRequest, VmRuntime, WriteOperation,
     },
 };
 use resident_base as base;
@@ -305,7 +305,7 @@ impl ContractHost for RuntimeHandle {
         Ok(id.into())
     }
 
-    fn http_request(&mut self, request: HttpRequest) -> Result<HttpResponse, Stop> {
+    fn http_request(&mut self, request: OutgoingRequest) -> Result<IncomingResponse, Stop> {
         let response = self.http_request_charged(&request.into())?;
         Ok(response.into())
     }

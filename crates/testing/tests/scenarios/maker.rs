@@ -1,8 +1,8 @@
 //! A contract that publishes, creates, reads and asks as the bytes of an operation or a message tell it to.
 
 use resident_base::{
-    AccountOwner, ApplicationId, ApplicationPermissions, Bytecode, ChainOwnership,
-    CryptoHash, DataBlobHash, ModuleId,
+    AccountOwner, ApplicationId, ApplicationPermissions, Bytecode, ChainOwnership, CryptoHash,
+    DataBlobHash, ModuleId,
 };
 use resident_testing::{TestChain, TestChains};
 use serde::Serialize;

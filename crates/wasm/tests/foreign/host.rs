@@ -102,6 +102,6 @@ impl ContractHost for CounterHost {
         publish_module(contract: Vec<u8>, service: Vec<u8>, vm_runtime: wire::VmRuntime) -> wire::ModuleId;
         create_application(module_id: wire::ModuleId, parameters: Vec<u8>, argument: Vec<u8>, required_application_ids: Vec<wire::Hash>) -> wire::Hash;
         open_chain(ownership: Vec<u8>, permissions: Vec<u8>, payer: wire::AccountOwner, balance: wire::Amount) -> wire::Hash;
-        http_request(request: wire::HttpRequest) -> wire::HttpResponse;
+        http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
     }
 }
