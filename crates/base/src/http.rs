@@ -34,6 +34,13 @@ pub enum Method {
     Patch,
 }
 
+impl Method {
+    /// Whether something is handed in.
+    pub const fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+}
+
 /// A header of a request or a response.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Header {
@@ -96,6 +103,12 @@ pub enum BadRequest {
         /// How many there are.
         found: usize,
     },
+    /// Something is handed in by a method that only asks.
+    #[error("the request has a body, which only POST, PUT and PATCH can have")]
+    Body,
+    /// A header belongs to the connection.
+    #[error("header {0} is for the connection, which is not the contract's affair")]
+    ConnectionHeader(usize),
     /// A header would be read as something else.
     #[error("the name or the value of header {0} has characters that headers cannot have")]
     Header(usize),
@@ -145,6 +158,12 @@ impl Request {
         }
         if let Some(bad) = self.headers.iter().position(|header| !is_header(header)) {
             return Err(BadRequest::Header(bad));
+        }
+        if let Some(bad) = self.headers.iter().position(is_of_connection) {
+            return Err(BadRequest::ConnectionHeader(bad));
+        }
+        if !self.body.is_empty() && !self.method.has_body() {
+            return Err(BadRequest::Body);
         }
         server_of(&self.url).map_err(BadRequest::Url)
     }
@@ -204,6 +223,22 @@ fn is_header(header: &Header) -> bool {
     !header.name.is_empty()
         && header.name.bytes().all(in_name)
         && header.value.iter().copied().all(in_value)
+}
+
+fn is_of_connection(header: &Header) -> bool {
+    const NAMES: [&str; 10] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    NAMES.contains(&header.name.to_ascii_lowercase().as_str())
 }
 
 /// The server that a URL names, or what is wrong with the URL.
@@ -327,6 +362,18 @@ mod tests {
         });
         let found = MAX_HEADERS + 1;
         assert_eq!(many.server(), Err(BadRequest::TooManyHeaders { found }));
+    }
+
+    #[test]
+    fn requests_cannot_be_smuggled() {
+        let framed = Request::post("http://a", b"x")
+            .with_header("a", "b")
+            .with_header("Transfer-Encoding", "chunked");
+        assert_eq!(framed.server(), Err(BadRequest::ConnectionHeader(1)));
+        let mut body = Request::post("http://a", b"x");
+        assert!(body.server().is_ok());
+        body.method = Method::Get;
+        assert_eq!(body.server(), Err(BadRequest::Body));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! committed.
 
 mod accounting;
+mod asking_servers;
 mod bad_blocks;
 mod bad_input;
 mod bad_stores;
