@@ -318,6 +318,60 @@ fn an_application_that_nothing_named_is_loaded_again_after_a_failure() {
 }
 
 #[test]
+fn an_application_that_nothing_named_is_loaded_when_its_bundle_is_tried_in_another_block() {
+    let mut policy = ResourcePolicy::default();
+    policy.limits.modules = 1;
+    let scene = Scene::with_policy(policy);
+    let create = scene.create(&Commands::new()).save();
+    scene.add(&[scene.operation(&create)]).unwrap();
+    let publish = |number| Commands::new().publish(&maker::other_code(number));
+    let call = Commands::new()
+        .load()
+        .call(&publish(2).create(&Commands::new()));
+    let policy = TestChains::auto_retry(1);
+    let block = [
+        scene.message(1, 1, &publish(1)),
+        scene.message(2, 1, &call),
+        scene.message(1, 2, &Commands::new()),
+    ];
+    let with = assert_leaves_no_trace(&scene.chains, &scene.chain, &block, &[1], &policy);
+    assert_eq!(
+        with.staged.dropped.len(),
+        1,
+        "it waits for a block with room"
+    );
+    let added = scene
+        .chains
+        .add_everywhere(&scene.chain, &block, &policy)
+        .unwrap();
+    let waiting: Vec<_> = added
+        .staged
+        .dropped
+        .into_iter()
+        .map(|(bundle, _)| bundle)
+        .collect();
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .map(Transaction::ReceiveMessages)
+        .collect();
+    let added = scene
+        .chains
+        .add_everywhere(&scene.chain, &waiting, &policy)
+        .unwrap();
+    assert!(added.staged.dropped.is_empty() && added.staged.rejected.is_empty());
+    assert_eq!(
+        added
+            .staged
+            .execution
+            .executed
+            .outcome
+            .resources
+            .blobs_to_publish,
+        3
+    );
+}
+
+#[test]
 fn a_contract_opens_chains_with_what_it_may_spend() {
     let scene = Scene::new();
     let owner = TestChains::owner(7);

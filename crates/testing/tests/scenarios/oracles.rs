@@ -1,13 +1,18 @@
 //! Answers from outside: recorded when a block is built, replayed when it is run again, and nobody is asked twice.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use resident_base::{ApplicationId, Blob, ChainId, DataBlobHash, http::Response};
+use resident_base::{
+    Amount, ApplicationId, ApplicationPermissions, Blob, ChainId, ChainOwnership, DataBlobHash,
+    http::Response,
+};
 use resident_chain::{
     BlockError, BlockOutcome, DropReason, ExecutedBlock, StagedBlock, StagingPolicy, Transaction,
+    TransactionOutcome,
 };
 use resident_execution::{
-    Failure, FailureReason, LimitKind, Oracle, OracleError, OracleResponse, ResourcePolicy,
+    EngineKind, Failure, FailureReason, LimitKind, NoOracle, Operation, Oracle, OracleError,
+    OracleResponse, ResourcePolicy, SessionKind, SystemOperation,
 };
 use resident_testing::{FakeOracle, PAIRS, PanickingOracle, TestChain, TestChains};
 
@@ -119,7 +124,7 @@ fn an_answer_is_recorded_and_nobody_is_asked_again() {
         assert_eq!(oracle.calls(), 4 * number, "each question once");
         let outcome = &staged.execution.executed.outcome;
         assert_eq!(outcome.resources.http_requests, 4);
-        let response = [&b"\xc8\0\0\017"[..], b"\x94\x01\0\0", b"\xc8\0\0\017"].concat();
+        let response = [&b"\xc8\0\0\x0017"[..], b"\x94\x01\0\0", b"\xc8\0\0\x0017"].concat();
         assert_eq!(outcome.transactions[0].response, response);
         let OracleResponse::Http { response, .. } = &recorded(outcome, 0)[0] else {
             panic!("an HTTP request was made");
@@ -191,10 +196,7 @@ fn records_that_were_altered_are_refused() {
 
 fn refusal(
     chains: &TestChains,
-    pair: (
-        resident_execution::EngineKind,
-        resident_execution::SessionKind,
-    ),
+    pair: (EngineKind, SessionKind),
     altered: &ExecutedBlock,
 ) -> BlockError {
     let error = chains
@@ -292,15 +294,18 @@ fn what_is_executed_again_after_a_rollback_keeps_its_answers() {
     assert_eq!(answers, expected);
 }
 
-fn bodies(outcome: &resident_chain::TransactionOutcome) -> Vec<&str> {
+fn bodies(outcome: &TransactionOutcome) -> Vec<&str> {
     let answers = outcome.effects.oracle_responses.iter();
-    let body = |answer| match answer {
-        &OracleResponse::Http { ref response, .. } => {
+    answers.filter_map(body).collect()
+}
+
+fn body(answer: &OracleResponse) -> Option<&str> {
+    match answer {
+        OracleResponse::Http { response, .. } => {
             Some(std::str::from_utf8(&response.body).expect("a number"))
         }
         _ => None,
-    };
-    answers.filter_map(body).collect()
+    }
 }
 
 #[test]
@@ -334,7 +339,7 @@ fn who_may_ask_whom_is_the_policys_and_the_chains_affair() {
         )
     };
     assert!(unreachable(&refused), "{refused}");
-    let nobody = scene.with_oracle(Arc::new(resident_execution::NoOracle));
+    let nobody = scene.with_oracle(Arc::new(NoOracle));
     let block = [scene.operation(&get(PRICE))];
     let error = nobody
         .stage_everywhere(&scene.chain, &block, &StagingPolicy::Abort)
@@ -346,19 +351,18 @@ fn who_may_ask_whom_is_the_policys_and_the_chains_affair() {
 #[test]
 fn a_chain_can_forbid_an_application_to_ask() {
     let scene = Scene::new(honest());
-    let only = resident_base::ApplicationPermissions {
+    let only = ApplicationPermissions {
         make_http_requests: Some(vec![]),
         ..Default::default()
     };
-    let open = resident_execution::SystemOperation::OpenChain {
-        ownership: resident_base::ChainOwnership::single(scene.chain.owner),
-        balance: resident_base::Amount::ZERO,
+    let open = SystemOperation::OpenChain {
+        ownership: ChainOwnership::single(scene.chain.owner),
+        balance: Amount::ZERO,
         application_permissions: only,
     };
-    let block = scene.chains.run(
-        &scene.chain,
-        vec![resident_execution::Operation::System(open)],
-    );
+    let block = scene
+        .chains
+        .run(&scene.chain, vec![Operation::System(open)]);
     let id: ChainId = bcs::from_bytes(&block.outcome.transactions[0].response).unwrap();
     let owner = scene.chain.owner;
     let strict = TestChain { id, owner };
@@ -387,7 +391,7 @@ fn a_bundle_without_an_answer_waits_and_is_rejected_only_when_it_comes_first() {
     };
     let timed_out = FailureReason::Oracle(OracleError::TimedOut {
         server: "https://example.org/slow".to_owned(),
-        timeout: std::time::Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
     });
     assert_eq!(failure.reason, timed_out);
     let first = [scene.message(2, 1, &slow), scene.message(2, 2, &get(PRICE))];
