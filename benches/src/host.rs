@@ -189,4 +189,49 @@ impl ContractHost for BenchHost {
     fn panic(&mut self, message: String) -> Result<(), String> {
         Err(message)
     }
+
+    fn create_data_blob(&mut self, _: Vec<u8>) -> Result<wire::Hash, String> {
+        Ok(HASH)
+    }
+
+    fn read_data_blob(&mut self, _: wire::Hash) -> Result<Vec<u8>, String> {
+        Err("there are no blobs".to_owned())
+    }
+
+    fn assert_data_blob_exists(&mut self, _: wire::Hash) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn publish_module(
+        &mut self,
+        _: Vec<u8>,
+        _: Vec<u8>,
+        _: wire::VmRuntime,
+    ) -> Result<wire::ModuleId, String> {
+        Err("there is nobody who publishes".to_owned())
+    }
+
+    fn create_application(
+        &mut self,
+        _: wire::ModuleId,
+        _: Vec<u8>,
+        _: Vec<u8>,
+        _: Vec<wire::Hash>,
+    ) -> Result<wire::Hash, String> {
+        Err("there is nobody who creates".to_owned())
+    }
+
+    fn open_chain(
+        &mut self,
+        _: Vec<u8>,
+        _: Vec<u8>,
+        _: wire::AccountOwner,
+        _: wire::Amount,
+    ) -> Result<wire::Hash, String> {
+        Ok(HASH)
+    }
+
+    fn http_request(&mut self, _: wire::OutgoingRequest) -> Result<wire::IncomingResponse, String> {
+        Err("there is no outside".to_owned())
+    }
 }

@@ -3,7 +3,8 @@
 use resident_witty::{WitLift, WitLower};
 
 use crate::wire::{
-    Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, OutgoingMessage, WriteOperation,
+    Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
+    OutgoingMessage, OutgoingRequest, VmRuntime, WriteOperation,
 };
 
 /// How one host function is reached: the host, then the lifted parameters as a tuple.
@@ -102,6 +103,36 @@ host_functions! {
         "assert-before" => fn assert_before(timestamp: u64) -> ();
         /// What is left of the transaction's fuel.
         "remaining-fuel" => fn remaining_fuel() -> u64;
+        /// Publishes bytes, and gives the hash by which anybody finds them.
+        "create-data-blob" => fn create_data_blob(bytes: Vec<u8>) -> Hash;
+        /// The bytes of a blob that was published before.
+        "read-data-blob" => fn read_data_blob(hash: Hash) -> Vec<u8>;
+        /// Passes if the blob was published; otherwise the transaction waits until it is.
+        "assert-data-blob-exists" => fn assert_data_blob_exists(hash: Hash) -> ();
+        /// Publishes code.
+        "publish-module" => fn publish_module(
+            contract: Vec<u8>,
+            service: Vec<u8>,
+            vm_runtime: VmRuntime,
+        ) -> ModuleId;
+        /// Creates an application and instantiates it within this transaction. Parameters and argument are
+        /// JSON.
+        "create-application" => fn create_application(
+            module_id: ModuleId,
+            parameters: Vec<u8>,
+            argument: Vec<u8>,
+            required_application_ids: Vec<Hash>,
+        ) -> Hash;
+        /// Opens a chain, with a balance from an account that the application may spend from. Ownership and
+        /// permissions are the BCS bytes of the base types.
+        "open-chain" => fn open_chain(
+            ownership: Vec<u8>,
+            permissions: Vec<u8>,
+            payer: AccountOwner,
+            balance: Amount,
+        ) -> Hash;
+        /// Asks a server outside. The answer becomes part of the block.
+        "http-request" => fn http_request(request: OutgoingRequest) -> IncomingResponse;
     }
 
     interface "resident:app/storage" {

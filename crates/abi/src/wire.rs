@@ -113,6 +113,78 @@ pub enum LogLevel {
     Trace,
 }
 
+/// What runs a module's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub enum VmRuntime {
+    /// WebAssembly.
+    Wasm,
+    /// The Ethereum virtual machine.
+    Evm,
+}
+
+/// Published code, by the hashes of its blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub struct ModuleId {
+    /// The contract.
+    pub contract: Hash,
+    /// The service.
+    pub service: Hash,
+    /// What runs both.
+    pub vm_runtime: VmRuntime,
+}
+
+/// What an HTTP request wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub enum HttpMethod {
+    /// Read.
+    Get,
+    /// Hand in.
+    Post,
+    /// Replace.
+    Put,
+    /// Remove.
+    Delete,
+    /// Read what is said about it.
+    Head,
+    /// Read what can be done with it.
+    Options,
+    /// Change a part.
+    Patch,
+}
+
+/// A header of an HTTP request or response.
+#[derive(Clone, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub struct HttpHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// A request to a server outside.
+#[derive(Clone, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub struct OutgoingRequest {
+    /// What is to be done.
+    pub method: HttpMethod,
+    /// With what.
+    pub url: String,
+    /// What else the server is told.
+    pub headers: Vec<HttpHeader>,
+    /// What is handed in.
+    pub body: Vec<u8>,
+}
+
+/// What a server outside answered.
+#[derive(Clone, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub struct IncomingResponse {
+    /// How it went.
+    pub status: u16,
+    /// What else the server said.
+    pub headers: Vec<HttpHeader>,
+    /// The answer itself.
+    pub body: Vec<u8>,
+}
+
 impl From<base::CryptoHash> for Hash {
     fn from(hash: base::CryptoHash) -> Self {
         let [part1, part2, part3, part4] = hash.into();
@@ -232,6 +304,87 @@ impl From<Account> for base::Account {
         base::Account {
             chain_id: account.chain_id.into(),
             owner: account.owner.into(),
+        }
+    }
+}
+
+impl From<VmRuntime> for base::VmRuntime {
+    fn from(vm_runtime: VmRuntime) -> Self {
+        match vm_runtime {
+            VmRuntime::Wasm => base::VmRuntime::Wasm,
+            VmRuntime::Evm => base::VmRuntime::Evm,
+        }
+    }
+}
+
+impl From<base::VmRuntime> for VmRuntime {
+    fn from(vm_runtime: base::VmRuntime) -> Self {
+        match vm_runtime {
+            base::VmRuntime::Wasm => VmRuntime::Wasm,
+            base::VmRuntime::Evm => VmRuntime::Evm,
+        }
+    }
+}
+
+impl From<ModuleId> for base::ModuleId {
+    fn from(id: ModuleId) -> Self {
+        base::ModuleId::new(id.contract.into(), id.service.into(), id.vm_runtime.into())
+    }
+}
+
+impl From<base::ModuleId> for ModuleId {
+    fn from(id: base::ModuleId) -> Self {
+        ModuleId {
+            contract: id.contract_blob_hash.into(),
+            service: id.service_blob_hash.into(),
+            vm_runtime: id.vm_runtime.into(),
+        }
+    }
+}
+
+impl From<HttpMethod> for base::http::Method {
+    fn from(method: HttpMethod) -> Self {
+        match method {
+            HttpMethod::Get => base::http::Method::Get,
+            HttpMethod::Post => base::http::Method::Post,
+            HttpMethod::Put => base::http::Method::Put,
+            HttpMethod::Delete => base::http::Method::Delete,
+            HttpMethod::Head => base::http::Method::Head,
+            HttpMethod::Options => base::http::Method::Options,
+            HttpMethod::Patch => base::http::Method::Patch,
+        }
+    }
+}
+
+impl From<HttpHeader> for base::http::Header {
+    fn from(HttpHeader { name, value }: HttpHeader) -> Self {
+        base::http::Header { name, value }
+    }
+}
+
+impl From<base::http::Header> for HttpHeader {
+    fn from(base::http::Header { name, value }: base::http::Header) -> Self {
+        HttpHeader { name, value }
+    }
+}
+
+impl From<OutgoingRequest> for base::http::Request {
+    fn from(request: OutgoingRequest) -> Self {
+        base::http::Request {
+            method: request.method.into(),
+            url: request.url,
+            headers: request.headers.into_iter().map(Into::into).collect(),
+            body: request.body,
+        }
+    }
+}
+
+impl From<base::http::Response> for IncomingResponse {
+    fn from(response: base::http::Response) -> Self {
+        IncomingResponse {
+            status: response.status,
+            headers: response.headers.into_iter().map(Into::into).collect(),
+            body: response.body,
         }
     }
 }

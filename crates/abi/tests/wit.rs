@@ -102,6 +102,7 @@ fn shape(resolve: &Resolve, ty: &Type) -> String {
     match ty {
         Type::Bool => "bool".to_owned(),
         Type::U8 => "u8".to_owned(),
+        Type::U16 => "u16".to_owned(),
         Type::U32 => "u32".to_owned(),
         Type::U64 => "u64".to_owned(),
         Type::String => "string".to_owned(),
@@ -193,4 +194,11 @@ no_host! {
     write_batch(operations: Vec<wire::WriteOperation>) -> ();
     log(level: wire::LogLevel, message: String) -> ();
     panic(message: String) -> ();
+    create_data_blob(bytes: Vec<u8>) -> wire::Hash;
+    read_data_blob(hash: wire::Hash) -> Vec<u8>;
+    assert_data_blob_exists(hash: wire::Hash) -> ();
+    publish_module(contract: Vec<u8>, service: Vec<u8>, vm_runtime: wire::VmRuntime) -> wire::ModuleId;
+    create_application(module_id: wire::ModuleId, parameters: Vec<u8>, argument: Vec<u8>, required_application_ids: Vec<wire::Hash>) -> wire::Hash;
+    open_chain(ownership: Vec<u8>, permissions: Vec<u8>, payer: wire::AccountOwner, balance: wire::Amount) -> wire::Hash;
+    http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
 }

@@ -12,6 +12,7 @@
 //! | `blob`, `stream`, `description` | [`Blob`], [`Event`], [`ApplicationDescription`], [`ChainDescription`], … |
 //! | `keys` | [`AccountSecretKey`], [`AccountPublicKey`], [`AccountSignature`] |
 //! | `ownership`, `permissions`, `resources` | [`ChainOwnership`], [`ApplicationPermissions`], [`Resources`] |
+//! | [`http`] | requests to servers outside, and their answers |
 //!
 //! ```
 //! use resident_base::{Amount, ArithmeticError};
@@ -35,6 +36,7 @@ mod blob;
 pub mod bytes;
 mod description;
 mod hash;
+pub mod http;
 mod identifiers;
 mod keys;
 mod module;

@@ -267,6 +267,17 @@ fn resources() {
 }
 
 #[test]
+fn http_requests_and_answers() {
+    let request = http::Request::post("http://a/", [1]).with_header("b", [2]);
+    let json =
+        r#"{"method":"Post","url":"http://a/","headers":[{"name":"b","value":"02"}],"body":"01"}"#;
+    check(&request, "0109687474703a2f2f612f01016201020101", json);
+    let response = http::Response::ok([3]).with_header("c", [4]);
+    let json = r#"{"status":200,"headers":[{"name":"c","value":"04"}],"body":"03"}"#;
+    check(&response, "c80001016301040103", json);
+}
+
+#[test]
 fn hashes() {
     let pin = |hash: CryptoHash, expected: &str| assert_eq!(hash.to_string(), expected);
     pin(

@@ -2,7 +2,8 @@
 
 use resident_base::{
     Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BcsHashable, BlobId,
-    Bytecode, ChainId, ChainOwnership, Event, EventId, ModuleId, Timestamp, VmRuntime,
+    Bytecode, ChainId, ChainOwnership, CryptoHash, Event, EventId, ModuleId, Timestamp, VmRuntime,
+    http,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,12 @@ pub enum SystemOperation {
         instantiation_argument: Vec<u8>,
         /// Applications that it needs.
         required_application_ids: Vec<ApplicationId>,
+    },
+    /// Publishes bytes. Responds with their [`DataBlobHash`](resident_base::DataBlobHash).
+    PublishDataBlob {
+        /// The bytes.
+        #[serde(with = "resident_base::bytes")]
+        bytes: Vec<u8>,
     },
 }
 
@@ -171,6 +178,13 @@ pub enum OracleResponse {
         /// What was emitted.
         #[serde(with = "resident_base::bytes")]
         value: Vec<u8>,
+    },
+    /// What a server outside answered.
+    Http {
+        /// The hash of the [`Request`](http::Request).
+        request: CryptoHash,
+        /// The answer, in canonical form.
+        response: http::Response,
     },
 }
 

@@ -10,7 +10,7 @@ use resident_storage::{Batch, Journal, KeyValueStore, wait};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    EngineKind, Fault, MissingData, Stop,
+    EngineKind, Fault, MissingData, NoOracle, Oracle, Stop,
     modules::{ModuleCacheConfig, ModuleCounts, Modules},
     runtime::balances,
 };
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Executor {
     shared: Arc<Shared>,
+    oracle: Arc<dyn Oracle>,
 }
 
 struct Shared {
@@ -52,7 +53,16 @@ impl Executor {
         };
         Ok(Executor {
             shared: Arc::new(shared),
+            oracle: Arc::new(NoOracle),
         })
+    }
+
+    /// The same executor, with its compiled contracts, and somebody who answers for the world outside.
+    /// Without, every question is refused.
+    #[must_use]
+    pub fn with_oracle(mut self, oracle: Arc<dyn Oracle>) -> Self {
+        self.oracle = oracle;
+        self
     }
 
     /// Which engine runs contracts.
@@ -110,6 +120,22 @@ impl Executor {
     pub(crate) fn required_blob(&self, id: BlobId) -> Result<Blob, Stop> {
         self.read_blob(id)?
             .ok_or_else(|| MissingData::Blob(id).into())
+    }
+
+    /// Passes if a blob is in the store. Does not read it.
+    pub(crate) fn check_blob(&self, id: BlobId) -> Result<(), Stop> {
+        let key = blob_key(id);
+        let page = wait(self.shared.store.scan_keys(&key, None, 1)).map_err(Fault::from)?;
+        // All keys of blobs have the same length.
+        match page.entries.is_empty() {
+            true => Err(MissingData::Blob(id).into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Who answers for the world outside.
+    pub(crate) fn oracle(&self) -> Arc<dyn Oracle> {
+        self.oracle.clone()
     }
 
     /// The compiled contracts.

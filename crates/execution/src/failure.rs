@@ -2,11 +2,13 @@
 
 use resident_base::{
     AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, GenericApplicationId,
-    Timestamp,
+    Timestamp, http,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
 use thiserror::Error;
+
+use crate::OracleError;
 
 /// Why an action or a transaction stopped before its end.
 #[derive(Debug, Error)]
@@ -47,9 +49,17 @@ impl Failure {
     pub fn is_limit(&self) -> bool {
         match &self.reason {
             FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These two have nothing to do with what else is in the block.
-            FailureReason::Limit(LimitKind::CallDepth | LimitKind::BlobBytes) => false,
+            // These have nothing to do with what else is in the block.
+            FailureReason::Limit(
+                LimitKind::CallDepth
+                | LimitKind::BlobBytes
+                | LimitKind::HttpRequestBytes
+                | LimitKind::HttpResponseBytes,
+            ) => false,
             FailureReason::Limit(_) => true,
+            // Time ran out for the answer. Counted among the limits, so that few servers that do not
+            // answer cannot hold a block up for long.
+            FailureReason::Oracle(error) => error.may_pass_later(),
             _ => false,
         }
     }
@@ -136,6 +146,27 @@ pub enum FailureReason {
         /// What was asked.
         asked: String,
     },
+    /// What a contract passed to a host function cannot be decoded.
+    #[error("the bytes of {what} cannot be decoded")]
+    Malformed {
+        /// What it should have been.
+        what: &'static str,
+    },
+    /// The chain does not let this application make HTTP requests.
+    #[error("the chain does not permit HTTP requests of application {0}")]
+    HttpNotPermitted(ApplicationId),
+    /// The policy does not let anybody ask this server.
+    #[error("HTTP requests to {server} are not allowed: it is not on the policy's list")]
+    HttpServerNotAllowed {
+        /// The host, and its port if that is unusual.
+        server: String,
+    },
+    /// An HTTP request is malformed.
+    #[error("HTTP request refused: {0}")]
+    BadHttpRequest(#[from] http::BadRequest),
+    /// The world outside did not answer when the block was built. Never happens when a block is run again.
+    #[error(transparent)]
+    Oracle(OracleError),
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,
@@ -159,6 +190,30 @@ pub enum LimitKind {
     /// Size of one blob.
     #[error("size of a blob")]
     BlobBytes,
+    /// Blobs published in the block.
+    #[error("blobs published in the block")]
+    BlobsPublished,
+    /// Bytes of blobs published in the block.
+    #[error("bytes of blobs published in the block")]
+    BlobBytesPublished,
+    /// Data blobs read in the block.
+    #[error("data blobs read in the block")]
+    BlobsRead,
+    /// Bytes of data blobs read in the block.
+    #[error("bytes of data blobs read in the block")]
+    BlobBytesRead,
+    /// Modules published in the block.
+    #[error("modules published in the block")]
+    Modules,
+    /// HTTP requests of the block, or while it was built.
+    #[error("HTTP requests of the block")]
+    HttpRequests,
+    /// Size of one HTTP request.
+    #[error("size of an HTTP request")]
+    HttpRequestBytes,
+    /// Size of the answer to one HTTP request.
+    #[error("size of the answer to an HTTP request")]
+    HttpResponseBytes,
     /// Applications that call each other.
     #[error("depth of calls between applications")]
     CallDepth,

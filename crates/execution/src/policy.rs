@@ -1,5 +1,7 @@
 //! What a block may use, and what it costs.
 
+use std::collections::BTreeSet;
+
 use resident_base::{Amount, Resources};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,9 @@ pub struct ResourcePolicy {
     pub prices: Prices,
     /// How much of them there is.
     pub limits: ResourceLimits,
+    /// The servers that contracts may send HTTP requests to: `host` for the usual port of a URL's scheme,
+    /// and `host:port` for any other; hosts in lower case.
+    pub http_request_allow_list: BTreeSet<String>,
 }
 
 /// What one unit of each resource costs.
@@ -52,6 +57,24 @@ pub struct ResourceLimits {
     pub message_bytes: u64,
     /// Size of one blob in bytes.
     pub blob_bytes: u64,
+    /// Blobs that a block may publish.
+    pub blobs_published: u64,
+    /// Bytes of blobs that a block may publish.
+    pub blob_bytes_published: u64,
+    /// How often a block may read data blobs, or make sure that they exist.
+    pub blobs_read: u64,
+    /// Bytes of data blobs that a block may read.
+    pub blob_bytes_read: u64,
+    /// Modules that a block may publish.
+    pub modules: u64,
+    /// HTTP requests that a block may make.
+    pub http_requests: u64,
+    /// Size of one HTTP request in bytes.
+    pub http_request_bytes: u64,
+    /// Size of the answer to one HTTP request in bytes: headers and body.
+    pub http_response_bytes: u64,
+    /// How long the answer to one HTTP request may take, in milliseconds.
+    pub http_timeout_milliseconds: u64,
     /// Applications that can be alive in one block.
     pub applications: u64,
     /// Transactions of one block.
@@ -66,6 +89,7 @@ impl Default for ResourcePolicy {
         ResourcePolicy {
             prices: Prices::default(),
             limits: ResourceLimits::default(),
+            http_request_allow_list: BTreeSet::new(),
         }
     }
 }
@@ -80,6 +104,15 @@ impl Default for ResourceLimits {
             messages: 100_000,
             message_bytes: 4 << 20,
             blob_bytes: 8 << 20,
+            blobs_published: 10_000,
+            blob_bytes_published: 64 << 20,
+            blobs_read: 10_000,
+            blob_bytes_read: 256 << 20,
+            modules: 100,
+            http_requests: 20,
+            http_request_bytes: 64 << 10,
+            http_response_bytes: 128 << 10,
+            http_timeout_milliseconds: 10_000,
             applications: 100,
             transactions: 100_000,
             block_bytes: 16 << 20,
@@ -122,4 +155,11 @@ pub(crate) mod host_cost {
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 500;
+    /// A blob that is published, for an application or a chain as for data.
+    pub(crate) const BLOB: u64 = 1_000;
+    /// Each byte of a contract that a contract publishes, which is for preparing it and for compiling it if
+    /// the block runs it: about a microsecond.
+    pub(crate) const MODULE_BYTE: u64 = 1_000;
+    /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
+    pub(crate) const HTTP_REQUEST: u64 = 100_000;
 }

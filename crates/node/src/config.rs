@@ -9,7 +9,11 @@ use std::{
 
 use resident_base::Timestamp;
 use resident_chain::StagingPolicy;
-use resident_execution::{BlockPool, EngineKind, ModuleCacheConfig, ResourcePolicy, SessionKind};
+use resident_execution::{
+    BlockPool, EngineKind, ModuleCacheConfig, Oracle, ResourcePolicy, SessionKind,
+};
+
+use crate::HttpOracle;
 
 /// The failing bundles that the default staging policy tolerates in one block.
 const DEFAULT_MAX_FAILURES: u32 = 16;
@@ -39,6 +43,9 @@ pub struct NodeConfig {
     /// Where compiled contracts are kept. If no folder is named,
     /// [`LocalNode::open`](crate::LocalNode::open) takes one inside the store's.
     pub modules: ModuleCacheConfig,
+    /// Who answers what contracts ask of the world outside. Which servers they may ask stands in the policy:
+    /// by default none.
+    pub oracle: Arc<dyn Oracle>,
     /// Where the timestamps of new blocks come from.
     pub clock: Clock,
 }
@@ -58,6 +65,7 @@ impl Default for NodeConfig {
             threads: BlockPool::default_size(),
             max_bundles: DEFAULT_MAX_BUNDLES,
             modules: ModuleCacheConfig::default(),
+            oracle: Arc::new(HttpOracle),
             clock: Clock::system(),
         }
     }

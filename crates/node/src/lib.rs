@@ -2,7 +2,7 @@
 //!
 //! So far there is the [`LocalNode`]: many chains in one store, in one process. It builds and
 //! commits the blocks that owners propose, and carries messages from the outboxes of its chains to
-//! their inboxes. Sockets and validators come later.
+//! their inboxes. The only sockets are those of the requests that contracts make; validators come later.
 //!
 //! | file | what |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | `local` | [`LocalNode`]: opening, chains, queries |
 //! | `propose` | building, signing, verifying and committing one block |
 //! | `deliver` | from outboxes to inboxes |
+//! | `http` | [`HttpOracle`]: the world outside that contracts may ask |
 //! | `registry` | which chains this node keeps |
 //! | `locks` | one block at a time per chain, any number of chains at once |
 //!
@@ -19,6 +20,7 @@
 mod config;
 mod deliver;
 mod error;
+mod http;
 mod local;
 mod locks;
 mod propose;
@@ -27,5 +29,6 @@ mod registry;
 pub use config::{Clock, NodeConfig};
 pub use deliver::Delivery;
 pub use error::NodeError;
+pub use http::HttpOracle;
 pub use local::LocalNode;
 pub use propose::CommittedBlock;

@@ -42,8 +42,9 @@ impl LocalNode {
 
     /// A node over any store. Nobody else may write to the store as long as the node lives.
     pub fn new(store: Arc<dyn KeyValueStore>, config: NodeConfig) -> Result<Self, NodeError> {
+        let executor = Executor::with_module_cache(config.engine, store, config.modules.clone())?;
         Ok(Self {
-            executor: Executor::with_module_cache(config.engine, store, config.modules.clone())?,
+            executor: executor.with_oracle(config.oracle.clone()),
             pool: BlockPool::new(config.threads.max(1)),
             config,
             locks: ChainLocks::default(),

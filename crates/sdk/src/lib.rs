@@ -110,7 +110,7 @@ pub use bcs;
 #[cfg(target_arch = "wasm32")]
 pub use host::bindings;
 pub use log;
-pub use resident_base as base_types;
+pub use resident_base::{self as base_types, http};
 pub use serde;
 pub use serde_json;
 

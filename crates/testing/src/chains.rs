@@ -18,8 +18,8 @@ use resident_chain::{
     StagingPolicy, Transaction, execute_block, stage_block,
 };
 use resident_execution::{
-    BlockPool, EngineKind, Executor, Operation, ResourcePolicy, SessionKind, SystemOperation,
-    Trace, put_blob,
+    BlockPool, EngineKind, Executor, NoOracle, Operation, Oracle, ResourcePolicy, SessionKind,
+    SystemOperation, Trace, put_blob,
 };
 use resident_storage::{Batch, KeyValueStore, MemoryStore};
 
@@ -45,6 +45,7 @@ pub struct TestChains {
     store: Arc<dyn KeyValueStore>,
     /// Made when an engine is first asked for, since compiling contracts takes a while.
     executors: Mutex<BTreeMap<EngineKind, Executor>>,
+    oracle: Arc<dyn Oracle>,
     pool: BlockPool,
     policy: Arc<ResourcePolicy>,
     now: AtomicU64,
@@ -64,6 +65,7 @@ impl TestChains {
             session,
             store,
             executors: Mutex::default(),
+            oracle: Arc::new(NoOracle),
             pool: BlockPool::new(BlockPool::default_size()),
             policy: Arc::new(ResourcePolicy::default()),
             now: AtomicU64::new(FIRST_BLOCK),
@@ -74,6 +76,14 @@ impl TestChains {
     #[must_use]
     pub fn with_policy(mut self, policy: ResourcePolicy) -> Self {
         self.policy = Arc::new(policy);
+        self
+    }
+
+    /// The same chains with somebody else who answers for the world outside, from now on. At first every
+    /// question is refused.
+    #[must_use]
+    pub fn with_oracle(mut self, oracle: Arc<dyn Oracle>) -> Self {
+        self.oracle = oracle;
         self
     }
 
@@ -273,7 +283,7 @@ impl TestChains {
             Executor::new(engine, self.store.clone())
                 .unwrap_or_else(|error| panic!("{engine} cannot be used: {error}"))
         });
-        executor.clone()
+        executor.clone().with_oracle(self.oracle.clone())
     }
 
     pub(crate) fn write(&self, batch: Batch) {

@@ -1,13 +1,17 @@
 //! Pins encodings by hash. A test that fails here says that the protocol changed: stored blocks could no
 //! longer be read, or nodes of different versions would disagree.
 
-use resident_base::{AccountOwner, Amount, BlockHeight, ChainId, CryptoHash, Resources, Timestamp};
+use resident_base::{
+    AccountOwner, Amount, BlobId, BlobType, BlockHeight, ChainId, CryptoHash, Resources, Timestamp,
+    http,
+};
 use resident_chain::{
     Block, BlockOutcome, ExecutedBlock, IncomingBundle, MessageAction, MessageBundle,
     PostedMessage, Transaction, TransactionOutcome,
 };
 use resident_execution::{
-    Message, MessageKind, OutgoingMessage, SystemMessage, TransactionEffects,
+    Message, MessageKind, Operation, OracleResponse, OutgoingMessage, SystemMessage,
+    SystemOperation, TransactionEffects,
 };
 
 use crate::common::transfer;
@@ -114,6 +118,26 @@ fn hashes_are_pinned() {
     for (hash, pin) in pins {
         assert_eq!(hash.to_string(), pin);
     }
+}
+
+#[test]
+fn blobs_and_answers_from_outside_are_pinned() {
+    let hash = CryptoHash::from([22; 32]);
+    let publish = Operation::System(SystemOperation::PublishDataBlob { bytes: vec![23] });
+    let blob = OracleResponse::Blob(BlobId::new(BlobType::Data, hash));
+    let (request, response) = (hash, http::Response::new(404));
+    let answer = OracleResponse::Http { request, response };
+    let hex = |bytes: Vec<u8>| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let hash = "16".repeat(32);
+    assert_eq!(hex(bcs::to_bytes(&publish).unwrap()), "00040117");
+    assert_eq!(hex(bcs::to_bytes(&blob).unwrap()), format!("0000{hash}"));
+    let expected = format!("02{hash}94010000");
+    assert_eq!(hex(bcs::to_bytes(&answer).unwrap()), expected);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use resident_abi::{
     ContractHost,
     wire::{
-        Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, OutgoingMessage as WireMessage,
-        WriteOperation,
+        Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
+        OutgoingMessage as WireMessage, OutgoingRequest, VmRuntime, WriteOperation,
     },
 };
 use resident_base as base;
@@ -12,7 +12,7 @@ use resident_storage::Value;
 use resident_wasm::prepare::Limits;
 use resident_witty::PAGE_BYTES;
 
-use super::{Authority, Entry, RuntimeHandle, balances};
+use super::{Authority, Entry, RuntimeHandle, balances, create::Creation};
 use crate::{
     FailureReason, MAX_MESSAGE_BYTES, Message, MessageKind, OutgoingMessage, Stop,
     policy::host_cost,
@@ -251,6 +251,64 @@ impl ContractHost for RuntimeHandle {
         }
         .into())
     }
+
+    fn create_data_blob(&mut self, bytes: Vec<u8>) -> Result<Hash, Stop> {
+        let hash = self.create_data_blob_charged(bytes)?;
+        Ok(hash.0.into())
+    }
+
+    fn read_data_blob(&mut self, hash: Hash) -> Result<Vec<u8>, Stop> {
+        self.read_data_blob_charged(base::DataBlobHash(hash.into()))
+    }
+
+    fn assert_data_blob_exists(&mut self, hash: Hash) -> Result<(), Stop> {
+        self.assert_data_blob_charged(base::DataBlobHash(hash.into()))
+    }
+
+    fn publish_module(
+        &mut self,
+        contract: Vec<u8>,
+        service: Vec<u8>,
+        vm_runtime: VmRuntime,
+    ) -> Result<ModuleId, Stop> {
+        let [contract, service] = [contract, service].map(base::Bytecode::new);
+        let id = self.publish_module_charged(contract, service, vm_runtime.into())?;
+        Ok(id.into())
+    }
+
+    fn create_application(
+        &mut self,
+        module_id: ModuleId,
+        parameters: Vec<u8>,
+        argument: Vec<u8>,
+        required_application_ids: Vec<Hash>,
+    ) -> Result<Hash, Stop> {
+        let required = required_application_ids.into_iter().map(Into::into);
+        let id = self.create_application_charged(Creation {
+            module_id: module_id.into(),
+            parameters,
+            argument,
+            required_application_ids: required.collect(),
+        })?;
+        Ok(id.into())
+    }
+
+    fn open_chain(
+        &mut self,
+        ownership: Vec<u8>,
+        permissions: Vec<u8>,
+        payer: AccountOwner,
+        balance: Amount,
+    ) -> Result<Hash, Stop> {
+        let (payer, balance) = (payer.into(), balance.into());
+        let id = self.open_chain_charged(&ownership, &permissions, payer, balance)?;
+        Ok(id.into())
+    }
+
+    fn http_request(&mut self, request: OutgoingRequest) -> Result<IncomingResponse, Stop> {
+        let response = self.http_request_charged(&request.into())?;
+        Ok(response.into())
+    }
 }
 
 impl RuntimeHandle {
@@ -316,7 +374,7 @@ impl RuntimeHandle {
     }
 
     /// An application may spend what is its own, and what belongs to whom it acts for.
-    fn check_may_spend(&self, source: base::AccountOwner) -> Result<(), Stop> {
+    pub(super) fn check_may_spend(&self, source: base::AccountOwner) -> Result<(), Stop> {
         let frame = self.frame();
         let caller = frame.authenticated_caller.map(base::AccountOwner::from);
         let signer = frame.authenticated_owner;
@@ -354,7 +412,7 @@ fn total(keys: &[Vec<u8>]) -> usize {
 }
 
 /// At most [`MAX_MESSAGE_BYTES`] of a message, cut between characters.
-fn shortened(mut message: String) -> String {
+pub(super) fn shortened(mut message: String) -> String {
     if message.len() > MAX_MESSAGE_BYTES {
         let end = (0..=MAX_MESSAGE_BYTES)
             .rev()

@@ -6,27 +6,29 @@
 //! channel on the way of a host call, and the borrow checker sees that nothing else can touch it.
 
 pub(crate) mod balances;
+mod blobs;
+mod create;
 mod host;
-#[allow(dead_code)]
+mod http;
 mod oracle;
 mod system;
 mod usage;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
     sync::Arc,
 };
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, VmRuntime,
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, BlobId, VmRuntime,
 };
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
 pub(crate) use usage::Usage;
 
-use self::oracle::Answers;
+use self::{blobs::CreatedBlobs, oracle::Answers};
 
 use crate::{
     BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OracleResponse,
@@ -50,11 +52,15 @@ pub(crate) struct Runtime {
     pub(crate) journal: Journal,
     pub(crate) usage: Usage,
     pub(crate) instances: InstanceTable,
-    /// Blobs that came into being in this block, in order.
-    pub(crate) blobs: Vec<Blob>,
+    /// Blobs that came into being in this block.
+    pub(crate) blobs: CreatedBlobs,
+    /// Compiled contracts of this block's own, as far as they were used.
+    compiled: BTreeMap<BlobId, Arc<Module>>,
     pub(crate) counters: Counters,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
+    /// How often the world outside was asked, also by what was rolled back.
+    asked: u64,
     frames: Vec<Frame>,
     finalizing: bool,
 }
@@ -75,7 +81,6 @@ pub(crate) struct TransactionState {
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
     /// Where answers from outside come from.
-    #[allow(dead_code)]
     answers: Answers,
 }
 
@@ -201,10 +206,12 @@ impl Runtime {
             journal,
             usage: Usage::default(),
             instances,
-            blobs: Vec::new(),
+            blobs: CreatedBlobs::default(),
+            compiled: BTreeMap::new(),
             counters: Counters::default(),
             transaction: TransactionState::default(),
             trace: Trace::default(),
+            asked: 0,
             frames: Vec::new(),
             finalizing: false,
         }
@@ -299,9 +306,14 @@ impl Runtime {
 
     /// A compiled contract. Only what is in the store is remembered beyond this block: whether a module
     /// is there may not depend on what this node has compiled.
-    fn module(&self, contract: BlobId) -> Result<Arc<Module>, Stop> {
-        if let Some(blob) = self.blobs.iter().find(|blob| blob.id() == contract) {
-            return self.executor.modules().compile(blob);
+    fn module(&mut self, contract: BlobId) -> Result<Arc<Module>, Stop> {
+        if let Some(blob) = self.blobs.get(contract) {
+            if let Some(module) = self.compiled.get(&contract) {
+                return Ok(module.clone());
+            }
+            let module = self.executor.modules().compile(blob)?;
+            self.compiled.insert(contract, module.clone());
+            return Ok(module);
         }
         match self.executor.modules().get(contract.hash) {
             Some(module) => Ok(module),
@@ -312,21 +324,11 @@ impl Runtime {
         }
     }
 
-    /// A blob of this block, or from the store.
-    fn blob(&self, id: BlobId) -> Result<Blob, Stop> {
-        match self.blobs.iter().find(|blob| blob.id() == id) {
-            Some(blob) => Ok(blob.clone()),
-            None => self.executor.required_blob(id),
-        }
-    }
-
-    fn create_blob(&mut self, blob: Blob) -> Result<BlobId, Stop> {
-        let policy = self.context.policy.clone();
-        self.usage.blob(blob.bytes().len() as u64, &policy)?;
-        let id = blob.id();
-        self.transaction.effects.blobs.push(id);
-        self.blobs.push(blob);
-        Ok(id)
+    /// Forgets all blobs of this block but the first ones, and what was compiled of the others.
+    pub(crate) fn truncate_blobs(&mut self, len: usize) {
+        self.blobs.truncate(len);
+        let blobs = &self.blobs;
+        self.compiled.retain(|id, _| blobs.get(*id).is_some());
     }
 
     fn send(&mut self, message: OutgoingMessage) -> Result<(), Stop> {

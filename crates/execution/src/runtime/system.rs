@@ -96,7 +96,8 @@ impl RuntimeHandle {
                     balance,
                     application_permissions,
                 };
-                self.open_chain(config).map(|id| encode(&id))
+                self.open_chain(config, AccountOwner::CHAIN)
+                    .map(|id| encode(&id))
             }
             SystemOperation::PublishModule {
                 contract,
@@ -112,8 +113,15 @@ impl RuntimeHandle {
                 required_application_ids,
             } => {
                 let description = self.describe(module_id, parameters, required_application_ids);
-                self.create_application(&description, instantiation_argument)
+                let authority = Authority {
+                    owner: self.context.authenticated_owner,
+                    caller: None,
+                };
+                self.create_application(&description, instantiation_argument, authority)
                     .map(|id| encode(&id))
+            }
+            SystemOperation::PublishDataBlob { bytes } => {
+                self.publish_data_blob(bytes).map(|hash| encode(&hash))
             }
         }
     }
@@ -154,8 +162,13 @@ impl RuntimeHandle {
         }
     }
 
-    fn open_chain(&mut self, config: InitialChainConfig) -> Result<ChainId, Stop> {
-        balances::debit(&mut self.journal, AccountOwner::CHAIN, config.balance)?;
+    /// Opens a chain. The caller has checked that the payer's tokens may be spent.
+    pub(super) fn open_chain(
+        &mut self,
+        config: InitialChainConfig,
+        payer: AccountOwner,
+    ) -> Result<ChainId, Stop> {
+        balances::debit(&mut self.journal, payer, config.balance)?;
         let description = ChainDescription {
             origin: ChainOrigin::Child {
                 parent: self.context.chain_id,
@@ -170,7 +183,7 @@ impl RuntimeHandle {
         Ok(description.id())
     }
 
-    fn publish_module(
+    pub(super) fn publish_module(
         &mut self,
         contract: Bytecode,
         service: Bytecode,
@@ -179,13 +192,15 @@ impl RuntimeHandle {
         if vm_runtime != VmRuntime::Wasm {
             return Err(FailureReason::EvmUnsupported.into());
         }
+        let policy = self.context.policy.clone();
+        self.usage.module(&policy)?;
         prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
         let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
         let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
         Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))
     }
 
-    fn describe(
+    pub(super) fn describe(
         &mut self,
         module_id: ModuleId,
         parameters: Vec<u8>,
@@ -203,18 +218,15 @@ impl RuntimeHandle {
         }
     }
 
-    fn create_application(
+    pub(super) fn create_application(
         &mut self,
         description: &ApplicationDescription,
         argument: Vec<u8>,
+        authority: Authority,
     ) -> Result<ApplicationId, Stop> {
         let id = ApplicationId::from(description);
         let content = BlobContent::new_application_description(description);
         self.create_blob(Blob::new(content))?;
-        let authority = Authority {
-            owner: self.context.authenticated_owner,
-            caller: None,
-        };
         self.enter(id, authority, Entry::Instantiate(argument))?;
         Ok(id)
     }

@@ -12,6 +12,8 @@ pub(crate) struct Usage {
     pub(crate) used: Resources,
     /// The fees charged so far.
     pub(crate) fees: Amount,
+    /// Modules that the block published.
+    modules: u64,
     /// `used` when the running transaction began.
     at_begin: Resources,
     /// The fuel that the running transaction was given.
@@ -101,9 +103,63 @@ impl Usage {
         if bytes > policy.limits.blob_bytes {
             return Err(LimitKind::BlobBytes.into());
         }
-        self.used.blobs_to_publish += 1;
-        self.used.blob_bytes_to_publish += bytes;
-        Ok(())
+        let limits = &policy.limits;
+        add(
+            &mut self.used.blobs_to_publish,
+            1,
+            limits.blobs_published,
+            LimitKind::BlobsPublished,
+        )?;
+        add(
+            &mut self.used.blob_bytes_to_publish,
+            bytes,
+            limits.blob_bytes_published,
+            LimitKind::BlobBytesPublished,
+        )
+    }
+
+    /// Counts a data blob that is read, or whose existence is asserted.
+    pub(crate) fn blob_read(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
+        let limit = policy.limits.blobs_read;
+        add(&mut self.used.blobs_to_read, 1, limit, LimitKind::BlobsRead)
+    }
+
+    /// Counts what was read of a data blob.
+    pub(crate) fn blob_bytes_read(
+        &mut self,
+        bytes: u64,
+        policy: &ResourcePolicy,
+    ) -> Result<(), Stop> {
+        add(
+            &mut self.used.blob_bytes_to_read,
+            bytes,
+            policy.limits.blob_bytes_read,
+            LimitKind::BlobBytesRead,
+        )
+    }
+
+    /// Counts a module that is published. Its blobs are counted on their own.
+    pub(crate) fn module(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
+        add(
+            &mut self.modules,
+            1,
+            policy.limits.modules,
+            LimitKind::Modules,
+        )
+    }
+
+    /// Counts an HTTP request.
+    pub(crate) fn http_request(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
+        if bytes > policy.limits.http_request_bytes {
+            return Err(LimitKind::HttpRequestBytes.into());
+        }
+        let limit = policy.limits.http_requests;
+        add(
+            &mut self.used.http_requests,
+            1,
+            limit,
+            LimitKind::HttpRequests,
+        )
     }
 }
 

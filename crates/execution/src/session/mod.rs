@@ -182,7 +182,7 @@ impl Session {
         runtime.journal.roll_back(to.mark)?;
         runtime.usage = to.usage.clone();
         runtime.counters = to.counters;
-        runtime.blobs.truncate(to.blobs);
+        runtime.truncate_blobs(to.blobs);
         runtime.trace.loads = to.loads;
         runtime.trace.fuel = to.fuel;
         runtime.instances.roll_back(&mut runtime.trace)?;
@@ -270,7 +270,7 @@ impl Session {
         Ok(SessionOutcome {
             state_hash: finished.state_hash,
             batch: finished.batch,
-            blobs: runtime.blobs,
+            blobs: runtime.blobs.into_blobs(),
             resources: runtime.usage.used,
             fees: runtime.usage.fees,
             trace: runtime.trace,

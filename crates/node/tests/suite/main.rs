@@ -1,5 +1,7 @@
-//! The local node, with operations of the system only: scenarios with contracts are in the testing crate.
+//! The local node, with operations of the system only, and its connections: scenarios with contracts are in the
+//! testing crate.
 
 mod chains;
 mod common;
 mod delivery;
+mod http;

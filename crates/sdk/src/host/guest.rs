@@ -1,10 +1,11 @@
 //! The host behind the Wasm boundary.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, Bytecode, ChainId, CryptoHash,
+    DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
 };
 
-use super::{HostCalls, Outgoing};
+use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::views::generic::store::{Batch, Store, WriteOperation};
 use bindings::resident::app::{diagnostics, runtime, storage, types};
 
@@ -127,6 +128,70 @@ impl HostCalls for Host {
 
     fn remaining_fuel(&self) -> u64 {
         runtime::remaining_fuel()
+    }
+
+    fn create_data_blob(&self, bytes: Vec<u8>) -> DataBlobHash {
+        DataBlobHash(hash_from(runtime::create_data_blob(&bytes)))
+    }
+
+    fn read_data_blob(&self, hash: DataBlobHash) -> Vec<u8> {
+        runtime::read_data_blob(hash_to(hash.0))
+    }
+
+    fn assert_data_blob_exists(&self, hash: DataBlobHash) {
+        runtime::assert_data_blob_exists(hash_to(hash.0));
+    }
+
+    fn publish_module(
+        &self,
+        contract: Bytecode,
+        service: Bytecode,
+        vm_runtime: VmRuntime,
+    ) -> ModuleId {
+        let id =
+            runtime::publish_module(&contract.bytes, &service.bytes, vm_runtime_to(vm_runtime));
+        ModuleId::new(hash_from(id.contract), hash_from(id.service), vm_runtime)
+    }
+
+    fn create_application(&self, creation: Creation) -> ApplicationId {
+        let required = creation.required_application_ids.into_iter();
+        let required: Vec<_> = required
+            .map(|id| hash_to(id.application_description_hash))
+            .collect();
+        let id = runtime::create_application(
+            module_to(creation.module_id),
+            &creation.parameters,
+            &creation.argument,
+            &required,
+        );
+        application_from(id)
+    }
+
+    fn open_chain(&self, opening: Opening) -> ChainId {
+        let encodable = "ownership and permissions have a BCS encoding";
+        let id = runtime::open_chain(
+            &bcs::to_bytes(&opening.ownership).expect(encodable),
+            &bcs::to_bytes(&opening.permissions).expect(encodable),
+            owner_to(opening.payer),
+            amount_to(opening.balance),
+        );
+        ChainId(hash_from(id))
+    }
+
+    fn http_request(&self, request: http::Request) -> http::Response {
+        let headers = request.headers.into_iter();
+        let response = runtime::http_request(&types::OutgoingRequest {
+            method: method_to(request.method),
+            url: request.url,
+            headers: headers.map(header_to).collect(),
+            body: request.body,
+        });
+        let headers = response.headers.into_iter();
+        http::Response {
+            status: response.status,
+            headers: headers.map(header_from).collect(),
+            body: response.body,
+        }
     }
 }
 
@@ -283,4 +348,39 @@ fn operation_to(operation: WriteOperation) -> types::WriteOperation {
         WriteOperation::DeletePrefix(prefix) => types::WriteOperation::DeletePrefix(prefix),
         WriteOperation::Put { key, value } => types::WriteOperation::Put((key, value)),
     }
+}
+
+fn vm_runtime_to(vm_runtime: VmRuntime) -> types::VmRuntime {
+    match vm_runtime {
+        VmRuntime::Wasm => types::VmRuntime::Wasm,
+        VmRuntime::Evm => types::VmRuntime::Evm,
+    }
+}
+
+fn module_to(id: ModuleId) -> types::ModuleId {
+    types::ModuleId {
+        contract: hash_to(id.contract_blob_hash),
+        service: hash_to(id.service_blob_hash),
+        vm_runtime: vm_runtime_to(id.vm_runtime),
+    }
+}
+
+fn method_to(method: http::Method) -> types::HttpMethod {
+    match method {
+        http::Method::Get => types::HttpMethod::Get,
+        http::Method::Post => types::HttpMethod::Post,
+        http::Method::Put => types::HttpMethod::Put,
+        http::Method::Delete => types::HttpMethod::Delete,
+        http::Method::Head => types::HttpMethod::Head,
+        http::Method::Options => types::HttpMethod::Options,
+        http::Method::Patch => types::HttpMethod::Patch,
+    }
+}
+
+fn header_to(http::Header { name, value }: http::Header) -> types::HttpHeader {
+    types::HttpHeader { name, value }
+}
+
+fn header_from(types::HttpHeader { name, value }: types::HttpHeader) -> http::Header {
+    http::Header { name, value }
 }

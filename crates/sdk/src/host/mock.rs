@@ -4,14 +4,17 @@
 #![cfg_attr(not(feature = "test"), allow(dead_code))]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{HostCalls, Outgoing};
+use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::{
-    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, Blob, BlockHeight, Bytecode, ChainId,
+        DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
+    },
     views::generic::store::{Batch, Store, WriteOperation},
 };
 
@@ -43,6 +46,37 @@ pub(crate) struct World {
     pub(crate) call_handler: Option<CallHandler>,
     pub(crate) sent_messages: Vec<Outgoing>,
     pub(crate) transfers: Vec<(AccountOwner, Account, Amount)>,
+    pub(crate) data_blobs: BTreeMap<DataBlobHash, Vec<u8>>,
+    pub(crate) expected_modules: Expected<(Bytecode, Bytecode, VmRuntime), ModuleId>,
+    pub(crate) expected_applications: Expected<Creation, ApplicationId>,
+    pub(crate) expected_chains: Expected<Opening, ChainId>,
+    pub(crate) expected_requests: Expected<http::Request, http::Response>,
+}
+
+/// Calls that the test expects, in order, with their answers.
+pub(crate) struct Expected<C, A>(VecDeque<(C, A)>);
+
+// Not derived, since that would ask for defaults of calls and answers.
+impl<C, A> Default for Expected<C, A> {
+    fn default() -> Self {
+        Expected(VecDeque::new())
+    }
+}
+
+impl<C: PartialEq + fmt::Debug, A> Expected<C, A> {
+    pub(crate) fn add(&mut self, call: C, answer: A) {
+        self.0.push_back((call, answer));
+    }
+
+    /// The answer to the next call, which must be this one.
+    fn answer(&mut self, call: &C, name: &str) -> A {
+        let next = self.0.pop_front();
+        let (expected, answer) = next.unwrap_or_else(|| {
+            panic!("the test did not expect {call:?}: call `add_expected_{name}` on the runtime")
+        });
+        assert_eq!(*call, expected, "the test expected something else");
+        answer
+    }
 }
 
 impl fmt::Debug for Host {
@@ -177,6 +211,46 @@ impl HostCalls for Host {
 
     fn remaining_fuel(&self) -> u64 {
         self.fact(|world| &world.remaining_fuel, "remaining_fuel")
+    }
+
+    fn create_data_blob(&self, bytes: Vec<u8>) -> DataBlobHash {
+        let hash = DataBlobHash(Blob::new_data(bytes.as_slice()).id().hash);
+        self.world().data_blobs.insert(hash, bytes);
+        hash
+    }
+
+    fn read_data_blob(&self, hash: DataBlobHash) -> Vec<u8> {
+        let blob = self.world().data_blobs.get(&hash).cloned();
+        blob.unwrap_or_else(|| panic!("no blob {hash}: call `set_blob` on the runtime"))
+    }
+
+    fn assert_data_blob_exists(&self, hash: DataBlobHash) {
+        self.read_data_blob(hash);
+    }
+
+    fn publish_module(
+        &self,
+        contract: Bytecode,
+        service: Bytecode,
+        vm_runtime: VmRuntime,
+    ) -> ModuleId {
+        let expected = &mut self.world().expected_modules;
+        expected.answer(&(contract, service, vm_runtime), "publish_module_call")
+    }
+
+    fn create_application(&self, creation: Creation) -> ApplicationId {
+        let expected = &mut self.world().expected_applications;
+        expected.answer(&creation, "create_application_call")
+    }
+
+    fn open_chain(&self, opening: Opening) -> ChainId {
+        let expected = &mut self.world().expected_chains;
+        expected.answer(&opening, "open_chain_call")
+    }
+
+    fn http_request(&self, request: http::Request) -> http::Response {
+        let expected = &mut self.world().expected_requests;
+        expected.answer(&request, "http_request")
     }
 }
 

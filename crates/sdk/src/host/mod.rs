@@ -3,7 +3,8 @@
 //! Both choices define `Host` with [`HostCalls`], `KeyValueStore` with the views' `Store`, and `prepare_diagnostics`.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BlockHeight, Bytecode,
+    ChainId, ChainOwnership, DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -47,6 +48,36 @@ pub(crate) trait HostCalls {
     ) -> Vec<u8>;
     fn assert_before(&self, timestamp: Timestamp);
     fn remaining_fuel(&self) -> u64;
+    fn create_data_blob(&self, bytes: Vec<u8>) -> DataBlobHash;
+    fn read_data_blob(&self, hash: DataBlobHash) -> Vec<u8>;
+    fn assert_data_blob_exists(&self, hash: DataBlobHash);
+    fn publish_module(
+        &self,
+        contract: Bytecode,
+        service: Bytecode,
+        vm_runtime: VmRuntime,
+    ) -> ModuleId;
+    fn create_application(&self, creation: Creation) -> ApplicationId;
+    fn open_chain(&self, opening: Opening) -> ChainId;
+    fn http_request(&self, request: http::Request) -> http::Response;
+}
+
+/// An application to be created; parameters and argument are JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Creation {
+    pub(crate) module_id: ModuleId,
+    pub(crate) parameters: Vec<u8>,
+    pub(crate) argument: Vec<u8>,
+    pub(crate) required_application_ids: Vec<ApplicationId>,
+}
+
+/// A chain to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) ownership: ChainOwnership,
+    pub(crate) permissions: ApplicationPermissions,
+    pub(crate) payer: AccountOwner,
+    pub(crate) balance: Amount,
 }
 
 /// An encoded message and how to send it.

@@ -1,5 +1,8 @@
 //! What a contract can learn and do while it runs.
 
+mod creation;
+#[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
+mod expectations;
 mod message;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
 mod testing;

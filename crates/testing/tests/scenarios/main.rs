@@ -3,11 +3,14 @@
 //! committed.
 
 mod accounting;
+mod asking_servers;
 mod bad_blocks;
 mod bad_input;
 mod bad_stores;
 mod bounds;
 mod bundles;
+mod creation;
+mod data_blobs;
 mod failing;
 mod failing_at_random;
 mod failing_orders;
@@ -16,10 +19,12 @@ mod flash_loan;
 mod gadget;
 mod glutton;
 mod limits;
+mod maker;
 mod market;
 mod model;
 mod modules;
 mod netting;
+mod oracles;
 mod order_book;
 mod parallel;
 mod random;

@@ -96,5 +96,12 @@ impl ContractHost for CounterHost {
         find_keys(prefix: Vec<u8>) -> Vec<Vec<u8>>;
         find_key_values(prefix: Vec<u8>) -> Vec<wire::KeyValue>;
         log(level: wire::LogLevel, message: String) -> ();
+        create_data_blob(bytes: Vec<u8>) -> wire::Hash;
+        read_data_blob(hash: wire::Hash) -> Vec<u8>;
+        assert_data_blob_exists(hash: wire::Hash) -> ();
+        publish_module(contract: Vec<u8>, service: Vec<u8>, vm_runtime: wire::VmRuntime) -> wire::ModuleId;
+        create_application(module_id: wire::ModuleId, parameters: Vec<u8>, argument: Vec<u8>, required_application_ids: Vec<wire::Hash>) -> wire::Hash;
+        open_chain(ownership: Vec<u8>, permissions: Vec<u8>, payer: wire::AccountOwner, balance: wire::Amount) -> wire::Hash;
+        http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
     }
 }
