@@ -102,6 +102,22 @@ host_functions! {
         "assert-before" => fn assert_before(timestamp: u64) -> ();
         /// What is left of the transaction's fuel.
         "remaining-fuel" => fn remaining_fuel() -> u64;
+        /// Appends an event to a stream of the application on this chain; gives its index in the stream.
+        "emit" => fn emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
+        /// An event of the application on any chain. An event that is not there ends the execution.
+        "read-event" => fn read_event(chain_id: Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
+        /// Lets the application be told of events on a stream, from the first one on.
+        "subscribe-to-events" => fn subscribe_to_events(
+            chain_id: Hash,
+            application_id: Hash,
+            stream_name: Vec<u8>,
+        ) -> ();
+        /// Ends a subscription, and forgets how far it had come.
+        "unsubscribe-from-events" => fn unsubscribe_from_events(
+            chain_id: Hash,
+            application_id: Hash,
+            stream_name: Vec<u8>,
+        ) -> ();
     }
 
     interface "resident:app/storage" {

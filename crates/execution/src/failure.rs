@@ -1,12 +1,14 @@
 //! Why something did not happen: a failure is data, a fault is the node's, missing data is neither.
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, GenericApplicationId,
-    Timestamp,
+    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, EventId,
+    GenericApplicationId, Timestamp,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
 use thiserror::Error;
+
+use crate::StreamHead;
 
 /// Why an action or a transaction stopped before its end.
 #[derive(Debug, Error)]
@@ -47,8 +49,14 @@ impl Failure {
     pub fn is_limit(&self) -> bool {
         match &self.reason {
             FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These two have nothing to do with what else is in the block.
-            FailureReason::Limit(LimitKind::CallDepth | LimitKind::BlobBytes) => false,
+            // These have nothing to do with what else is in the block.
+            FailureReason::Limit(
+                LimitKind::CallDepth
+                | LimitKind::BlobBytes
+                | LimitKind::StreamNameBytes
+                | LimitKind::EventBytes
+                | LimitKind::Subscriptions,
+            ) => false,
             FailureReason::Limit(_) => true,
             _ => false,
         }
@@ -136,6 +144,24 @@ pub enum FailureReason {
         /// What was asked.
         asked: String,
     },
+    /// An event of this chain was asked for that it has not emitted.
+    #[error("this chain has not emitted event {0}")]
+    NoSuchEvent(Box<EventId>),
+    /// The block's record of an event is not what was emitted.
+    #[error("the block's record of event {0} is not what was emitted")]
+    EventDiffers(Box<EventId>),
+    /// An update is for an application that does not follow the stream.
+    #[error("the application does not follow the stream {0}")]
+    NotSubscribed(Box<StreamHead>),
+    /// An update tells of events that the application was told of before.
+    #[error("the application was told of the stream {0} before; leave the update out")]
+    NoNewEvents(Box<StreamHead>),
+    /// An update tells of no stream.
+    #[error("the update for application {subscriber} names no streams; leave it out")]
+    EmptyUpdate {
+        /// Whom the update is for.
+        subscriber: ApplicationId,
+    },
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,
@@ -162,17 +188,32 @@ pub enum LimitKind {
     /// Applications that call each other.
     #[error("depth of calls between applications")]
     CallDepth,
+    /// Events emitted in the block.
+    #[error("events of the block")]
+    Events,
+    /// Size of one event.
+    #[error("size of an event")]
+    EventBytes,
+    /// Length of a stream's name.
+    #[error("length of a stream's name")]
+    StreamNameBytes,
+    /// Streams that an application follows on one chain.
+    #[error("streams followed by one application")]
+    Subscriptions,
     /// Instances that are alive at the same time.
     #[error("applications in the block")]
     Applications,
 }
 
 /// Something that exists elsewhere and is not here yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MissingData {
     /// A blob.
     #[error("blob {0} is not in the store: fetch it and try again")]
     Blob(BlobId),
+    /// An event of another chain.
+    #[error("event {0} is not in the store: fetch it, or wait until it is emitted, and try again")]
+    Event(EventId),
 }
 
 /// A fault of the node.

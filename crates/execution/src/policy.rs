@@ -52,6 +52,15 @@ pub struct ResourceLimits {
     pub message_bytes: u64,
     /// Size of one blob in bytes.
     pub blob_bytes: u64,
+    /// Events that a block may emit.
+    pub events: u64,
+    /// Size of one event in bytes.
+    pub event_bytes: u64,
+    /// Length of a stream's name in bytes; never more than
+    /// [`MAX_STREAM_NAME_BYTES`](crate::MAX_STREAM_NAME_BYTES).
+    pub stream_name_bytes: u64,
+    /// Streams that one application can follow on one chain.
+    pub subscriptions: u64,
     /// Applications that can be alive in one block.
     pub applications: u64,
     /// Transactions of one block.
@@ -80,6 +89,10 @@ impl Default for ResourceLimits {
             messages: 100_000,
             message_bytes: 4 << 20,
             blob_bytes: 8 << 20,
+            events: 100_000,
+            event_bytes: 1 << 20,
+            stream_name_bytes: 64,
+            subscriptions: 1_000,
             applications: 100,
             transactions: 100_000,
             block_bytes: 16 << 20,
@@ -122,4 +135,8 @@ pub(crate) mod host_cost {
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 500;
+    /// An event that is emitted.
+    pub(crate) const EVENT: u64 = 500;
+    /// A stream whose news an application is told.
+    pub(crate) const STREAM_UPDATE: u64 = 1_000;
 }

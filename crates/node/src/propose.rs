@@ -7,7 +7,7 @@ use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
     MessageAction, MessageBundle, StagedBlock, Transaction, execute_block, stage_block,
 };
-use resident_execution::{Executor, Failure, Operation, Trace, chain_partition};
+use resident_execution::{Executor, Failure, Operation, SubscriberUpdate, Trace, chain_partition};
 use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct CommittedBlock {
     pub rejected: Vec<(IncomingBundle, Failure)>,
     /// Bundles that are not in the block and remain in the inbox.
     pub dropped: Vec<(IncomingBundle, DropReason)>,
+    /// Updates of streams that are not in the block. They are proposed again with the next one.
+    pub dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
     /// What was done to build the block.
     pub trace: Trace,
 }
@@ -137,6 +139,7 @@ impl LocalNode {
             execution,
             rejected,
             dropped,
+            dropped_updates,
             ..
         } = staged;
         let BlockExecution {
@@ -156,6 +159,7 @@ impl LocalNode {
             signature,
             rejected,
             dropped,
+            dropped_updates,
             trace,
         })
     }
@@ -230,7 +234,7 @@ fn stage_and_verify(
 fn sent_at(transaction: &Transaction) -> Option<Timestamp> {
     match transaction {
         Transaction::ReceiveMessages(incoming) => Some(incoming.bundle.timestamp),
-        Transaction::ExecuteOperation(_) => None,
+        Transaction::ExecuteOperation(_) | Transaction::UpdateStreams(_) => None,
     }
 }
 

@@ -7,8 +7,8 @@
 
 pub(crate) mod balances;
 mod host;
-#[allow(dead_code)]
 mod oracle;
+mod streams;
 mod system;
 mod usage;
 
@@ -18,12 +18,14 @@ use std::{
     sync::Arc,
 };
 
+use resident_abi::wire::StreamUpdate;
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, VmRuntime,
 };
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub(crate) use streams::BlockEvents;
 pub(crate) use usage::Usage;
 
 use self::oracle::Answers;
@@ -52,6 +54,8 @@ pub(crate) struct Runtime {
     pub(crate) instances: InstanceTable,
     /// Blobs that came into being in this block, in order.
     pub(crate) blobs: Vec<Blob>,
+    /// Events that were emitted in this block.
+    pub(crate) events: BlockEvents,
     pub(crate) counters: Counters,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
@@ -75,7 +79,6 @@ pub(crate) struct TransactionState {
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
     /// Where answers from outside come from.
-    #[allow(dead_code)]
     answers: Answers,
 }
 
@@ -92,6 +95,7 @@ pub(crate) enum Entry {
     Instantiate(Vec<u8>),
     Operation(Vec<u8>),
     Message(Vec<u8>),
+    ProcessStreams(Vec<StreamUpdate>),
     Finalize,
 }
 
@@ -197,6 +201,7 @@ impl Runtime {
             usage: Usage::default(),
             instances,
             blobs: Vec::new(),
+            events: BlockEvents::default(),
             counters: Counters::default(),
             transaction: TransactionState::default(),
             trace: Trace::default(),
@@ -356,6 +361,7 @@ fn dispatch(
         Entry::Operation(operation) => instance.execute_operation(host, operation),
         Entry::Instantiate(argument) => without_response(instance.instantiate(host, argument)),
         Entry::Message(message) => without_response(instance.execute_message(host, message)),
+        Entry::ProcessStreams(updates) => without_response(instance.process_streams(host, updates)),
         Entry::Finalize => without_response(instance.finalize(host)),
     }
 }
