@@ -1,7 +1,8 @@
 //! The host behind the Wasm boundary.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, CryptoHash, StreamName,
+    Timestamp,
 };
 
 use super::{HostCalls, Outgoing};
@@ -127,6 +128,29 @@ impl HostCalls for Host {
 
     fn remaining_fuel(&self) -> u64 {
         runtime::remaining_fuel()
+    }
+
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32 {
+        runtime::emit(&name.0, &value)
+    }
+
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8> {
+        runtime::read_event(hash_to(chain.0), &name.0, index)
+    }
+
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName) {
+        let application = hash_to(application.application_description_hash);
+        runtime::subscribe_to_events(hash_to(chain.0), application, &name.0);
+    }
+
+    fn unsubscribe_from_events(
+        &self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        let application = hash_to(application.application_description_hash);
+        runtime::unsubscribe_from_events(hash_to(chain.0), application, &name.0);
     }
 }
 

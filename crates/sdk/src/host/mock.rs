@@ -4,14 +4,16 @@
 #![cfg_attr(not(feature = "test"), allow(dead_code))]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{HostCalls, Outgoing};
 use crate::{
-    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
+    },
     views::generic::store::{Batch, Store, WriteOperation},
 };
 
@@ -43,7 +45,15 @@ pub(crate) struct World {
     pub(crate) call_handler: Option<CallHandler>,
     pub(crate) sent_messages: Vec<Outgoing>,
     pub(crate) transfers: Vec<(AccountOwner, Account, Amount)>,
+    /// What the contract emitted, by stream.
+    pub(crate) emitted: BTreeMap<StreamName, Vec<Vec<u8>>>,
+    /// Events that the test put there.
+    pub(crate) events: BTreeMap<(ChainId, StreamName, u32), Vec<u8>>,
+    pub(crate) subscriptions: BTreeSet<Subscription>,
 }
+
+/// A stream that the contract follows: its chain, the application that emits, its name.
+pub(crate) type Subscription = (ChainId, ApplicationId, StreamName);
 
 impl fmt::Debug for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,6 +187,39 @@ impl HostCalls for Host {
 
     fn remaining_fuel(&self) -> u64 {
         self.fact(|world| &world.remaining_fuel, "remaining_fuel")
+    }
+
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32 {
+        let mut world = self.world();
+        let stream = world.emitted.entry(name).or_default();
+        stream.push(value);
+        u32::try_from(stream.len() - 1).expect("a test emits less")
+    }
+
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8> {
+        let world = self.world();
+        let own = world.chain_id == Some(chain);
+        let emitted = world.emitted.get(&name).filter(|_| own);
+        let emitted = emitted.and_then(|stream| stream.get(index as usize));
+        let event = emitted.or_else(|| world.events.get(&(chain, name.clone(), index)));
+        event
+            .cloned()
+            .unwrap_or_else(|| panic!("there is no event {index} of {name}: call `add_event`"))
+    }
+
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName) {
+        let subscription = (chain, application, name);
+        self.world().subscriptions.insert(subscription);
+    }
+
+    fn unsubscribe_from_events(
+        &self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        let subscription = (chain, application, name);
+        self.world().subscriptions.remove(&subscription);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Both choices define `Host` with [`HostCalls`], `KeyValueStore` with the views' `Store`, and `prepare_diagnostics`.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -47,6 +47,10 @@ pub(crate) trait HostCalls {
     ) -> Vec<u8>;
     fn assert_before(&self, timestamp: Timestamp);
     fn remaining_fuel(&self) -> u64;
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32;
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8>;
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
+    fn unsubscribe_from_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
 }
 
 /// An encoded message and how to send it.
