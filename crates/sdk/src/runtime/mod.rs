@@ -238,8 +238,7 @@ impl<C: Contract> ContractRuntime<C> {
 
     /// Appends an event to a stream of this application on this chain, and gives its index in the stream.
     pub fn emit(&mut self, name: StreamName, value: &C::EventValue) -> u32 {
-        let value =
-            bcs::to_bytes(value).unwrap_or_else(|error| refuse("encode the event", &error));
+        let value = bcs::to_bytes(value).unwrap_or_else(|error| refuse("encode the event", &error));
         self.host.emit(name, value)
     }
 

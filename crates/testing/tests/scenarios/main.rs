@@ -22,4 +22,7 @@ mod random;
 mod reentrance;
 mod scene;
 mod snapshots;
+mod social;
 mod stores;
+mod streams;
+mod teller;
