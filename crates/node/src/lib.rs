@@ -9,6 +9,7 @@
 //! | `config` | [`NodeConfig`]: everything a node is told when it starts |
 //! | `local` | [`LocalNode`]: opening, chains, queries |
 //! | `propose` | building, signing, verifying and committing one block |
+//! | `streams` | telling applications of new events on the streams that they follow |
 //! | `deliver` | from outboxes to inboxes |
 //! | `registry` | which chains this node keeps |
 //! | `locks` | one block at a time per chain, any number of chains at once |
@@ -23,6 +24,7 @@ mod local;
 mod locks;
 mod propose;
 mod registry;
+mod streams;
 
 pub use config::{Clock, NodeConfig};
 pub use deliver::Delivery;

@@ -16,6 +16,7 @@ mod limits;
 mod market;
 mod model;
 mod modules;
+mod news;
 mod order_book;
 mod parallel;
 mod random;

@@ -11,16 +11,16 @@ use crate::{
 };
 
 /// An author's chain and a follower's, and two applications that know both.
-struct Scene {
-    chains: TestChains,
-    author: TestChain,
-    follower: TestChain,
-    teller: ApplicationId,
-    other: ApplicationId,
+pub(crate) struct Scene {
+    pub(crate) chains: TestChains,
+    pub(crate) author: TestChain,
+    pub(crate) follower: TestChain,
+    pub(crate) teller: ApplicationId,
+    pub(crate) other: ApplicationId,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let chains = TestChains::new(PAIRS[0]);
         let [author, follower] = [1, 2].map(|seed| chains.open_root(seed));
         let [teller, other] = teller::create(&chains, &author);
@@ -53,13 +53,13 @@ impl Scene {
         self.chains.add_everywhere(chain, transactions, policy)
     }
 
-    fn add(&self, chain: &TestChain, transactions: &[Transaction]) -> StagedEverywhere {
+    pub(crate) fn add(&self, chain: &TestChain, transactions: &[Transaction]) -> StagedEverywhere {
         let added = self.try_add(chain, transactions, &StagingPolicy::Abort);
         added.unwrap_or_else(|error| panic!("the block failed: {error}"))
     }
 
     /// A block of commands for the teller.
-    fn run(&self, chain: &TestChain, commands: &[&[u8]]) -> StagedEverywhere {
+    pub(crate) fn run(&self, chain: &TestChain, commands: &[&[u8]]) -> StagedEverywhere {
         self.add(chain, &[teller::operation(self.teller, commands)])
     }
 
@@ -81,7 +81,7 @@ impl Scene {
         updates.len()
     }
 
-    fn told(&self, chain: &TestChain, teller: ApplicationId) -> Vec<Told> {
+    pub(crate) fn told(&self, chain: &TestChain, teller: ApplicationId) -> Vec<Told> {
         let nothing = [teller::operation(teller, &[])];
         let staged = self
             .chains
@@ -99,7 +99,7 @@ impl Scene {
     }
 }
 
-fn values(told: &[Told]) -> Vec<u8> {
+pub(crate) fn values(told: &[Told]) -> Vec<u8> {
     let value = |told: &Told| match told {
         Told::Value(value) => Some(*value),
         Told::Range { .. } => None,
@@ -517,6 +517,36 @@ fn an_event_too_many_at_the_end_of_the_block_takes_out_a_bundle() {
     };
     assert_eq!(dropped.origin, stranger(2));
     assert_eq!(failure.reason, FailureReason::Limit(LimitKind::Events));
+}
+
+#[test]
+fn an_update_that_leads_to_a_refusal_gives_way() {
+    let scene = Scene::new();
+    let (author, follower) = (&scene.author, &scene.follower);
+    let (teller, other) = (scene.teller, scene.other);
+    let follows = [teller, other]
+        .map(|subscriber| teller::operation(subscriber, &[&follow(author.id, teller)]));
+    scene.add(follower, &follows);
+    scene.run(author, &[b"eq"]);
+    let own = |height| teller::message(teller, stranger(1), height, &[b"ea"]);
+    let mut transactions = vec![own(1)];
+    transactions.extend(scene.chains.stream_updates(follower));
+    transactions.push(teller::message(other, stranger(2), 1, &[b"eb"]));
+    let policy = TestChains::auto_retry(3);
+    let staged = scene
+        .try_add(follower, &transactions, &policy)
+        .unwrap()
+        .staged;
+    assert!(staged.rejected.is_empty() && staged.dropped.is_empty());
+    let [(update, DropReason::Refused(failure))] = &staged.dropped_updates[..] else {
+        panic!("{:?}", staged.dropped_updates);
+    };
+    assert_eq!(update.subscriber, teller);
+    assert_eq!(failure.application_id, Some(teller));
+    let transactions = &staged.execution.executed.block.transactions;
+    assert_eq!(transactions.len(), 3, "nothing else is to blame");
+    assert_eq!(scene.told(follower, other), [range(author.id, 0, 1)]);
+    scene.add(follower, &[own(2)]);
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub(crate) fn range(chain: ChainId, previous: u8, next: u8) -> Told {
 /// | `z`, chain, index | reads its own event when the block is finalized |
 /// | `x` | reaches `unreachable` |
 ///
-/// When it is told of events of its own, it reads them all, and fails if one of them is `p`.
+/// When it is told of events of its own, it reads them all. It fails if one of them is `p`, and refuses the
+/// block if one of them is `q`.
 pub(crate) fn operation(teller: ApplicationId, commands: &[&[u8]]) -> Transaction {
     let commands = commands.concat();
     bundles::operation(TestChains::raw_operation(teller, commands))
@@ -249,7 +250,7 @@ const TEXT: &str = r#"(module
             (i64.eq (i64.load offset=48 (local.get 0)) (i64.load (i32.const 72)))))
 
     (func $process (param $at i32) (param $count i32)
-        (local $index i32)
+        (local $index i32) (local $value i32)
         (call $load)
         (block $done (loop $next
             (br_if $done (i32.eqz (local.get $count)))
@@ -263,8 +264,10 @@ const TEXT: &str = r#"(module
                 (block $read_all (loop $one
                     (br_if $read_all
                         (i32.ge_u (local.get $index) (i32.load offset=84 (local.get $at))))
-                    (if (i32.eq (call $read (local.get $at) (local.get $index)) (i32.const 112))
-                        (then (unreachable)))
+                    (local.set $value (call $read (local.get $at) (local.get $index)))
+                    (if (i32.eq (local.get $value) (i32.const 112)) (then (unreachable))) ;; p
+                    (if (i32.eq (local.get $value) (i32.const 113)) ;; q
+                        (then (i32.store8 (i32.const 259) (i32.const 1))))
                     (local.set $index (i32.add (local.get $index) (i32.const 1)))
                     (br $one)))))
             (local.set $at (i32.add (local.get $at) (i32.const 88)))
@@ -282,6 +285,7 @@ const TEXT: &str = r#"(module
     (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32)
         (call $process (local.get 0) (local.get 1)))
     (func (export "resident:app/contract-entrypoints#finalize")
+        (if (i32.load8_u (i32.const 259)) (then (unreachable)))
         (if (i32.load8_u (i32.const 257)) (then (call $emit_byte (i32.load8_u (i32.const 257)))))
         (if (i32.load8_u (i32.const 258)) (then
             (drop (call $read (i32.const 260) (i32.load8_u (i32.const 292))))))
