@@ -26,4 +26,5 @@ mod snapshots;
 mod social;
 mod stores;
 mod streams;
+mod streams_model;
 mod teller;
