@@ -134,6 +134,32 @@ impl ContractHost for BenchHost {
         Ok(u64::MAX)
     }
 
+    fn emit(&mut self, _: Vec<u8>, _: Vec<u8>) -> Result<u32, String> {
+        Ok(0)
+    }
+
+    fn read_event(&mut self, _: wire::Hash, _: Vec<u8>, _: u32) -> Result<Vec<u8>, String> {
+        Err("there are no events".to_owned())
+    }
+
+    fn subscribe_to_events(
+        &mut self,
+        _: wire::Hash,
+        _: wire::Hash,
+        _: Vec<u8>,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn unsubscribe_from_events(
+        &mut self,
+        _: wire::Hash,
+        _: wire::Hash,
+        _: Vec<u8>,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, String> {
         Ok(self.values.get(&key).cloned())
     }

@@ -133,6 +133,22 @@ host_functions! {
         ) -> Hash;
         /// Asks a server outside. The answer becomes part of the block.
         "http-request" => fn http_request(request: OutgoingRequest) -> IncomingResponse;
+        /// Appends an event to a stream of the application on this chain; gives its index in the stream.
+        "emit" => fn emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
+        /// An event of the application on any chain. An event that is not there ends the execution.
+        "read-event" => fn read_event(chain_id: Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
+        /// Lets the application be told of events on a stream, from the first one on.
+        "subscribe-to-events" => fn subscribe_to_events(
+            chain_id: Hash,
+            application_id: Hash,
+            stream_name: Vec<u8>,
+        ) -> ();
+        /// Ends a subscription, and forgets how far it had come.
+        "unsubscribe-from-events" => fn unsubscribe_from_events(
+            chain_id: Hash,
+            application_id: Hash,
+            stream_name: Vec<u8>,
+        ) -> ();
     }
 
     interface "resident:app/storage" {

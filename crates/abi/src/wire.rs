@@ -242,6 +242,22 @@ impl From<Amount> for base::Amount {
     }
 }
 
+impl From<base::StreamUpdate> for StreamUpdate {
+    fn from(update: base::StreamUpdate) -> Self {
+        let application_id = match update.stream_id.application_id {
+            base::GenericApplicationId::System => None,
+            base::GenericApplicationId::User(id) => Some(id.into()),
+        };
+        StreamUpdate {
+            chain_id: update.chain_id.into(),
+            application_id,
+            stream_name: update.stream_id.stream_name.0,
+            previous_index: update.previous_index,
+            next_index: update.next_index,
+        }
+    }
+}
+
 impl From<[u8; 20]> for Address20 {
     fn from(bytes: [u8; 20]) -> Self {
         let word = |from: usize| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use resident_base::{ChainId, CryptoHash};
-use resident_execution::{ResourcePolicy, Trace, put_blob};
+use resident_execution::{ResourcePolicy, Trace, put_blob, put_event};
 use resident_storage::{Batch, MAX_VALUE_BYTES};
 
 use crate::{
@@ -24,8 +24,8 @@ const RESERVED_BYTES: usize = MAX_BLOCK_BYTES / 4;
 pub struct BlockExecution {
     /// The block and its outcome.
     pub executed: ExecutedBlock,
-    /// Everything of this block, to be written in one go: changes of the state, blobs, the block itself,
-    /// the chain's new tip, outgoing bundles, and which bundles have left the inbox.
+    /// Everything of this block, to be written in one go: changes of the state, blobs, events, the block
+    /// itself, the chain's new tip, outgoing bundles, and which bundles have left the inbox.
     pub batch: Batch,
     /// What it took; for staging, the last attempt.
     pub trace: Trace,
@@ -52,6 +52,7 @@ pub(crate) fn assemble(
     for blob in &blobs {
         put_blob(&mut batch, blob);
     }
+    put_events(&mut batch, &executed);
     batch.put(records::block_key(chain, executed.block.height), record);
     batch.put(
         records::tip_key(chain),
@@ -70,6 +71,14 @@ pub(crate) fn assemble(
         trace,
         outgoing,
     })
+}
+
+fn put_events(batch: &mut Batch, executed: &ExecutedBlock) {
+    let outcome = &executed.outcome;
+    let outcomes = outcome.transactions.iter().chain([&outcome.finalization]);
+    for event in outcomes.flat_map(|outcome| &outcome.effects.events) {
+        put_event(batch, executed.block.chain_id, event);
+    }
 }
 
 /// The most that the transactions of a block and their outcomes may have together, in bytes.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use resident_base::{AccountOwner, BcsHashable, BlockHeight, ChainId, CryptoHash, Timestamp};
-use resident_execution::{Message, MessageKind, Operation};
+use resident_execution::{Message, MessageKind, Operation, SubscriberUpdate};
 use serde::{Deserialize, Serialize};
 
 /// A block as its owner proposes and signs it, without what comes of it.
@@ -41,23 +41,28 @@ pub struct BlockDraft {
 }
 
 /// One step of a block. It happens as a whole or not at all.
-///
-/// Updates of event streams will be a third kind, at the end so that encodings stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transaction {
     /// Does what the block's owner asks for.
     ExecuteOperation(Operation),
     /// Takes a bundle from the inbox.
     ReceiveMessages(IncomingBundle),
+    /// Tells an application of new events on the streams that it follows.
+    UpdateStreams(SubscriberUpdate),
 }
 
 impl Transaction {
     /// The bundle, if this receives one.
     pub fn bundle(&self) -> Option<&IncomingBundle> {
         match self {
-            Self::ExecuteOperation(_) => None,
             Self::ReceiveMessages(bundle) => Some(bundle),
+            Self::ExecuteOperation(_) | Self::UpdateStreams(_) => None,
         }
+    }
+
+    /// Whether a block may do without it: an operation was signed by the owner, everything else waits.
+    pub(crate) fn may_wait(&self) -> bool {
+        !matches!(self, Self::ExecuteOperation(_))
     }
 }
 

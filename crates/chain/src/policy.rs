@@ -7,12 +7,13 @@ use resident_execution::{Failure, Message, MessageKind, MissingData};
 
 use crate::MessageBundle;
 
-/// How staging treats bundles that fail. An operation that fails always fails the block.
+/// How staging treats bundles and stream updates that fail. An operation that fails always fails the block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StagingPolicy {
-    /// Any failing bundle fails the block.
+    /// Any failing bundle or update fails the block.
     Abort,
-    /// Leave failing bundles out, or reject them, and go on.
+    /// Leave failing bundles out, or reject them, and go on. A failing update of streams is left out: its
+    /// events stay where they are and its application can be told of them in a later block.
     AutoRetry {
         /// How many limit failures are tolerated. One more, and all remaining bundles are dropped. Also
         /// how often a block is staged again because an application refused it, plus one.
@@ -55,7 +56,7 @@ pub enum Verdict {
     DropRemaining,
 }
 
-/// Why a bundle was left out of the block. It stays in the inbox.
+/// Why a bundle or an update was left out of the block. A bundle stays in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DropReason {
     /// It failed.

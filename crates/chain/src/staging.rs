@@ -11,7 +11,7 @@ use std::{
 };
 
 use resident_execution::{
-    Executor, Failure, Mode, Refusal, ResourcePolicy, Session, SessionKind, Stop,
+    Executor, Failure, Mode, Refusal, ResourcePolicy, Session, SessionKind, Stop, SubscriberUpdate,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     committed::{check_time, context, refused},
 };
 use attempt::Attempt;
-use candidate::Candidate;
+use candidate::{Candidate, Failing};
 
 /// Restarts after a refusal that take out one bundle each.
 const SINGLE_RESTARTS: u64 = 3;
@@ -33,6 +33,9 @@ pub struct StagedBlock {
     pub rejected: Vec<(IncomingBundle, Failure)>,
     /// Bundles that are not in the block and stay in the inbox, each with the reason.
     pub dropped: Vec<(IncomingBundle, DropReason)>,
+    /// Updates of streams that are not in the block, each with the reason. Their applications have not seen
+    /// anything of them.
+    pub dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
     /// How many transactions were run, those that failed and those of earlier attempts included.
     pub executions: u64,
 }
@@ -88,12 +91,17 @@ pub fn stage_block_with_clock(
         let session = Session::new(executor, session, Mode::Staging, context.clone())?;
         Ok(BlockExecutionTracker::new(session, max_bytes))
     })?;
-    let (rejected, dropped) = candidate::sort(staged.candidates, &mut block.transactions);
+    let Failing {
+        rejected,
+        dropped,
+        dropped_updates,
+    } = candidate::sort(staged.candidates, &mut block.transactions);
     let execution = assembly::assemble(block, staged.tracked)?;
     Ok(StagedBlock {
         execution,
         rejected,
         dropped,
+        dropped_updates,
         executions: staged.executions,
     })
 }
@@ -187,7 +195,7 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Takes the bundles out because of which an application refused the block, if there are any.
+    /// Takes the bundles and updates out because of which an application refused the block, if there are any.
     fn give_way(
         &mut self,
         refusal: Refusal,
@@ -201,20 +209,33 @@ impl<'a> Staging<'a> {
                     // What was left out for want of room may not take the room that is made now.
                     self.max_transactions = transactions - to_blame.len();
                 }
-                for index in to_blame {
-                    self.remove(*index, failure.clone());
-                }
-                self.candidates.iter_mut().for_each(Candidate::reset);
+                self.remove_all(to_blame, &DropReason::Refused(failure));
+                Ok(())
+            }
+            // What the application wants to know at the end of the block is not known here.
+            Stop::Missing(data) if restarts_left > 0 && !to_blame.is_empty() => {
+                self.remove_all(to_blame, &DropReason::Missing(data));
                 Ok(())
             }
             stop => Err(refused(Refusal { stop, ..refusal })),
         }
     }
 
-    /// Takes a bundle out for good, and the later ones of its sender, which cannot go before it.
-    fn remove(&mut self, index: usize, failure: Failure) {
+    fn remove_all(&mut self, to_blame: &[usize], reason: &DropReason) {
+        for index in to_blame {
+            self.remove(*index, reason.clone());
+        }
+        self.candidates.iter_mut().for_each(Candidate::reset);
+    }
+
+    /// Takes a bundle out for good, and the later ones of its sender, which cannot go before it; or an
+    /// update, which nothing depends on.
+    fn remove(&mut self, index: usize, reason: DropReason) {
         let origin = self.candidates[index].origin();
-        self.candidates[index].remove(DropReason::Refused(failure));
+        self.candidates[index].remove(reason);
+        if origin.is_none() {
+            return;
+        }
         let later = self.candidates[index + 1..].iter_mut();
         for candidate in later.filter(|candidate| candidate.origin() == origin) {
             candidate.remove(DropReason::AfterDropped);

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use resident_base::{ApplicationId, Blob, ChainId};
+use resident_base::{ApplicationId, Blob, ChainId, GenericApplicationId, StreamId};
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, MessageContext, MessageKind,
     Operation, OracleResponse, OutgoingMessage, Refusal, Session, SessionCheckpoint,
-    SessionOutcome, Stop, Trace, TransactionEffects,
+    SessionOutcome, Stop, SubscriberUpdate, Trace, TransactionEffects,
 };
 use resident_storage::Batch;
 
@@ -128,6 +128,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
                 MessageAction::Accept => self.run_bundle(incoming)?,
                 MessageAction::Reject => self.reject_bundle(incoming)?,
             },
+            Transaction::UpdateStreams(update) => self.run_update(update)?,
         };
         self.size_bytes += encoded_size(&outcome);
         if self.size_bytes > limit {
@@ -165,7 +166,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         let effects = self.runner.finalize(recorded.map(<[_]>::to_vec))?;
         let size_bytes = self.size_bytes + encoded_size(&effects);
         if let Some(application_id) =
-            last_sender(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
+            last_writer(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
         {
             let stop = Stop::Failure(block_is_full());
             return Err(Box::new(Refusal {
@@ -223,6 +224,14 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
 
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
         let response = self.runner.run(Action::Operation(operation.clone()))?;
+        let effects = self.runner.end_transaction()?;
+        self.touched
+            .push(self.runner.touched_applications().clone());
+        Ok(TransactionOutcome { response, effects })
+    }
+
+    fn run_update(&mut self, update: &SubscriberUpdate) -> Result<TransactionOutcome, Halt> {
+        let response = self.runner.run(Action::ProcessStreams(update.clone()))?;
         let effects = self.runner.end_transaction()?;
         self.touched
             .push(self.runner.touched_applications().clone());
@@ -300,13 +309,27 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     }
 }
 
-/// The application that sent the last message.
-fn last_sender(effects: &TransactionEffects) -> Option<ApplicationId> {
+/// An application that made a finalization as large as it is: the last one that sent a message, or else
+/// emitted or read an event.
+fn last_writer(effects: &TransactionEffects) -> Option<ApplicationId> {
     let sender = |sent: &OutgoingMessage| match sent.message {
         Message::User { application_id, .. } => Some(application_id),
         Message::System(_) => None,
     };
-    effects.messages.iter().rev().find_map(sender)
+    let emitter = |stream_id: &StreamId| match stream_id.application_id {
+        GenericApplicationId::User(application_id) => Some(application_id),
+        GenericApplicationId::System => None,
+    };
+    // Applications read none but their own events.
+    let reader = |response: &OracleResponse| match response {
+        OracleResponse::Event { id, .. } => emitter(&id.stream_id),
+        _ => None,
+    };
+    let mut events = effects.events.iter().rev();
+    let mut sent = effects.messages.iter().rev();
+    sent.find_map(sender)
+        .or_else(|| events.find_map(|event| emitter(&event.stream_id)))
+        .or_else(|| effects.oracle_responses.iter().rev().find_map(reader))
 }
 
 /// Most of what an outcome consists of are messages.

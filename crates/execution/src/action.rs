@@ -1,9 +1,11 @@
 //! What a block asks for, and what comes of it.
 
+use std::fmt;
+
 use resident_base::{
     Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BcsHashable, BlobId,
-    Bytecode, ChainId, ChainOwnership, CryptoHash, Event, EventId, ModuleId, Timestamp, VmRuntime,
-    http,
+    Bytecode, ChainId, ChainOwnership, CryptoHash, Event, EventId, ModuleId, StreamId, Timestamp,
+    VmRuntime, http,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum Action {
     /// An operation signed by the block's owner.
     Operation(Operation),
+    /// News of streams for an application that follows them.
+    ProcessStreams(SubscriberUpdate),
     /// A message from another chain.
     Message {
         /// Where it comes from.
@@ -19,6 +23,39 @@ pub enum Action {
         /// What it says.
         message: Message,
     },
+}
+
+/// New events on streams that one application of the chain follows.
+///
+/// Each application has an update of its own, so that one that fails keeps nothing from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriberUpdate {
+    /// The application that follows the streams.
+    pub subscriber: ApplicationId,
+    /// How far each stream has come. Which events the application has not seen is known to the chain.
+    pub streams: Vec<StreamHead>,
+}
+
+/// How far a stream has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamHead {
+    /// The chain that the stream is on.
+    pub chain_id: ChainId,
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The index after its last event.
+    pub next_index: u32,
+}
+
+impl fmt::Display for StreamHead {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            chain_id,
+            stream_id,
+            next_index,
+        } = self;
+        write!(formatter, "{chain_id}:{stream_id} up to {next_index}")
+    }
 }
 
 /// What a chain's owner asks for.
@@ -186,6 +223,8 @@ pub enum OracleResponse {
         /// The answer, in canonical form.
         response: http::Response,
     },
+    /// The event exists, and with it all before it in its stream.
+    EventExists(EventId),
 }
 
 /// What a transaction leaves beside the changed state.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
-    BlobType, ChainId, ChainOwnership,
+    BlobType, ChainId, ChainOwnership, EventId,
 };
 use resident_storage::{Batch, Journal, KeyValueStore, wait};
 use serde::de::DeserializeOwned;
@@ -136,6 +136,11 @@ impl Executor {
     /// Who answers for the world outside.
     pub(crate) fn oracle(&self) -> Arc<dyn Oracle> {
         self.oracle.clone()
+    }
+
+    pub(crate) fn required_event(&self, id: &EventId) -> Result<Vec<u8>, Stop> {
+        self.read_event(id)?
+            .ok_or_else(|| MissingData::Event(id.clone()).into())
     }
 
     /// The compiled contracts.

@@ -1,14 +1,15 @@
 //! Why something did not happen: a failure is data, a fault is the node's, missing data is neither.
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, GenericApplicationId,
-    Timestamp, http,
+    AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, EventId,
+    GenericApplicationId, Timestamp, http,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
 use thiserror::Error;
 
 use crate::OracleError;
+use crate::StreamHead;
 
 /// Why an action or a transaction stopped before its end.
 #[derive(Debug, Error)]
@@ -54,7 +55,10 @@ impl Failure {
                 LimitKind::CallDepth
                 | LimitKind::BlobBytes
                 | LimitKind::HttpRequestBytes
-                | LimitKind::HttpResponseBytes,
+                | LimitKind::HttpResponseBytes
+                | LimitKind::StreamNameBytes
+                | LimitKind::EventBytes
+                | LimitKind::Subscriptions,
             ) => false,
             FailureReason::Limit(_) => true,
             // Time ran out for the answer. Counted among the limits, so that few servers that do not
@@ -167,6 +171,24 @@ pub enum FailureReason {
     /// The world outside did not answer when the block was built. Never happens when a block is run again.
     #[error(transparent)]
     Oracle(OracleError),
+    /// An event of this chain was asked for that it has not emitted.
+    #[error("this chain has not emitted event {0}")]
+    NoSuchEvent(Box<EventId>),
+    /// The block's record of an event is not what was emitted.
+    #[error("the block's record of event {0} is not what was emitted")]
+    EventDiffers(Box<EventId>),
+    /// An update is for an application that does not follow the stream.
+    #[error("the application does not follow the stream {0}")]
+    NotSubscribed(Box<StreamHead>),
+    /// An update tells of events that the application was told of before.
+    #[error("the application was told of the stream {0} before; leave the update out")]
+    NoNewEvents(Box<StreamHead>),
+    /// An update tells of no stream.
+    #[error("the update for application {subscriber} names no streams; leave it out")]
+    EmptyUpdate {
+        /// Whom the update is for.
+        subscriber: ApplicationId,
+    },
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,
@@ -217,17 +239,32 @@ pub enum LimitKind {
     /// Applications that call each other.
     #[error("depth of calls between applications")]
     CallDepth,
+    /// Events emitted in the block.
+    #[error("events of the block")]
+    Events,
+    /// Size of one event.
+    #[error("size of an event")]
+    EventBytes,
+    /// Length of a stream's name.
+    #[error("length of a stream's name")]
+    StreamNameBytes,
+    /// Streams that an application follows on one chain.
+    #[error("streams followed by one application")]
+    Subscriptions,
     /// Instances that are alive at the same time.
     #[error("applications in the block")]
     Applications,
 }
 
 /// Something that exists elsewhere and is not here yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MissingData {
     /// A blob.
     #[error("blob {0} is not in the store: fetch it and try again")]
     Blob(BlobId),
+    /// An event of another chain.
+    #[error("event {0} is not in the store: fetch it, or wait until it is emitted, and try again")]
+    Event(EventId),
 }
 
 /// A fault of the node.

@@ -22,11 +22,12 @@ mod policy;
 mod pool;
 mod runtime;
 mod session;
+mod streams;
 mod trace;
 
 pub use action::{
     Action, Message, MessageContext, MessageKind, Operation, OracleResponse, OutgoingMessage,
-    SystemMessage, SystemOperation, TransactionEffects,
+    StreamHead, SubscriberUpdate, SystemMessage, SystemOperation, TransactionEffects,
 };
 pub use choice::{EngineKind, Mode, SessionKind, UnknownChoice};
 pub use contract::{ContractSnapshot, UserContract};
@@ -37,6 +38,7 @@ pub use oracle::{HttpBounds, NoOracle, Oracle, OracleError};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
+pub use streams::{MAX_STREAM_NAME_BYTES, put_event};
 pub use trace::{PortableSize, Trace};
 
 /// How much of a contract's panic message or log line is kept, in bytes.

@@ -75,6 +75,15 @@ pub struct ResourceLimits {
     pub http_response_bytes: u64,
     /// How long the answer to one HTTP request may take, in milliseconds.
     pub http_timeout_milliseconds: u64,
+    /// Events that a block may emit.
+    pub events: u64,
+    /// Size of one event in bytes.
+    pub event_bytes: u64,
+    /// Length of a stream's name in bytes; never more than
+    /// [`MAX_STREAM_NAME_BYTES`](crate::MAX_STREAM_NAME_BYTES).
+    pub stream_name_bytes: u64,
+    /// Streams that one application can follow on one chain.
+    pub subscriptions: u64,
     /// Applications that can be alive in one block.
     pub applications: u64,
     /// Transactions of one block.
@@ -113,6 +122,10 @@ impl Default for ResourceLimits {
             http_request_bytes: 64 << 10,
             http_response_bytes: 128 << 10,
             http_timeout_milliseconds: 10_000,
+            events: 100_000,
+            event_bytes: 1 << 20,
+            stream_name_bytes: 64,
+            subscriptions: 1_000,
             applications: 100,
             transactions: 100_000,
             block_bytes: 16 << 20,
@@ -162,4 +175,8 @@ pub(crate) mod host_cost {
     pub(crate) const MODULE_BYTE: u64 = 1_000;
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
+    /// An event that is emitted.
+    pub(crate) const EVENT: u64 = 500;
+    /// A stream whose news an application is told.
+    pub(crate) const STREAM_UPDATE: u64 = 1_000;
 }

@@ -122,6 +122,16 @@ macro_rules! answer {
     };
 }
 
+/// Functions that no generated contract imports.
+macro_rules! refuse {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $method(&mut self $(, $argument: $type)*) -> Result<$result, Refused> {
+            $(let _ = $argument;)*
+            Err(Refused(stringify!($method).to_owned()))
+        })*
+    };
+}
+
 impl ContractHost for FuzzHost {
     type Error = Refused;
 
@@ -217,6 +227,39 @@ impl ContractHost for FuzzHost {
         operations
             .into_iter()
             .try_for_each(|operation| self.apply(operation))
+    }
+
+    refuse! {
+        create_data_blob(bytes: Vec<u8>) -> wire::Hash;
+        read_data_blob(hash: wire::Hash) -> Vec<u8>;
+        assert_data_blob_exists(hash: wire::Hash) -> ();
+        publish_module(contract: Vec<u8>, service: Vec<u8>, vm_runtime: wire::VmRuntime)
+            -> wire::ModuleId;
+        create_application(
+            module_id: wire::ModuleId,
+            parameters: Vec<u8>,
+            argument: Vec<u8>,
+            required_application_ids: Vec<wire::Hash>
+        ) -> wire::Hash;
+        open_chain(
+            ownership: Vec<u8>,
+            permissions: Vec<u8>,
+            payer: wire::AccountOwner,
+            balance: wire::Amount
+        ) -> wire::Hash;
+        http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
+        emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
+        read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
+        subscribe_to_events(
+            chain_id: wire::Hash,
+            application_id: wire::Hash,
+            stream_name: Vec<u8>
+        ) -> ();
+        unsubscribe_from_events(
+            chain_id: wire::Hash,
+            application_id: wire::Hash,
+            stream_name: Vec<u8>
+        ) -> ();
     }
 
     fn panic(&mut self, message: String) -> Result<(), Refused> {

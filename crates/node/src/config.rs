@@ -22,6 +22,9 @@ const DEFAULT_MAX_FAILURES: u32 = 16;
 /// block by default.
 const DEFAULT_MAX_BUNDLES: usize = 10_000;
 
+/// The events that an application is told of in one block by default.
+const DEFAULT_MAX_NEW_EVENTS: u32 = 1_000;
+
 /// How a node runs blocks. The engine and the session change how fast that is, never the outcome.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -40,6 +43,8 @@ pub struct NodeConfig {
     pub threads: usize,
     /// The most bundles that one block takes out of the inbox. At least one.
     pub max_bundles: usize,
+    /// The most events of followed streams that one application is told of in one block. At least one.
+    pub max_new_events: u32,
     /// Where compiled contracts are kept. If no folder is named,
     /// [`LocalNode::open`](crate::LocalNode::open) takes one inside the store's.
     pub modules: ModuleCacheConfig,
@@ -64,6 +69,7 @@ impl Default for NodeConfig {
             verify: None,
             threads: BlockPool::default_size(),
             max_bundles: DEFAULT_MAX_BUNDLES,
+            max_new_events: DEFAULT_MAX_NEW_EVENTS,
             modules: ModuleCacheConfig::default(),
             oracle: Arc::new(HttpOracle),
             clock: Clock::system(),

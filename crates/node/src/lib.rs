@@ -9,6 +9,7 @@
 //! | `config` | [`NodeConfig`]: everything a node is told when it starts |
 //! | `local` | [`LocalNode`]: opening, chains, queries |
 //! | `propose` | building, signing, verifying and committing one block |
+//! | `streams` | telling applications of new events on the streams that they follow |
 //! | `deliver` | from outboxes to inboxes |
 //! | `http` | [`HttpOracle`]: the world outside that contracts may ask |
 //! | `registry` | which chains this node keeps |
@@ -25,6 +26,7 @@ mod local;
 mod locks;
 mod propose;
 mod registry;
+mod streams;
 
 pub use config::{Clock, NodeConfig};
 pub use deliver::Delivery;

@@ -7,7 +7,7 @@ use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
     MessageAction, MessageBundle, StagedBlock, Transaction, execute_block, stage_block,
 };
-use resident_execution::{Executor, Failure, Operation, Trace, chain_partition};
+use resident_execution::{Executor, Failure, Operation, SubscriberUpdate, Trace, chain_partition};
 use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct CommittedBlock {
     pub rejected: Vec<(IncomingBundle, Failure)>,
     /// Bundles that are not in the block and remain in the inbox.
     pub dropped: Vec<(IncomingBundle, DropReason)>,
+    /// Updates of streams that are not in the block. They are proposed again with the next one.
+    pub dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
     /// What was done to build the block.
     pub trace: Trace,
 }
@@ -68,8 +70,9 @@ impl LocalNode {
     }
 
     /// Executes the bundles that wait in the chain's inbox, up to the configured number, in a new
-    /// block. Where all of them are dropped, those of the senders behind them are tried. Answers with
-    /// nothing if none wait, or if every one was dropped.
+    /// block, and tells the chain's applications of new events on the streams that they follow. Where all of
+    /// that is dropped, the bundles of the senders behind are tried. Answers with nothing if nothing waits, or if
+    /// everything was dropped.
     pub async fn process_inbox(
         &self,
         chain: ChainId,
@@ -83,10 +86,14 @@ impl LocalNode {
         loop {
             let bundles = self.reader(chain).inbox_bundles_after(after, limit).await?;
             let Some((last, _)) = bundles.last() else {
-                return Ok(None);
+                return self.tell_news(chain, signer, &mut is_writing).await;
             };
-            after = Some(*last);
-            let transactions = bundles.into_iter().map(accept).collect();
+            let is_first = after.replace(*last).is_none();
+            let mut transactions: Vec<_> = bundles.into_iter().map(accept).collect();
+            // Behind the bundles: one that does not fit any block is only rejected when it comes first.
+            if is_first {
+                transactions.extend(self.news(chain, self.config.max_new_events).await?);
+            }
             let owner = Some(signer.public().owner());
             let draft = self.draft(chain, transactions, owner).await?;
             let staged = self.stage(draft).await?;
@@ -117,7 +124,7 @@ impl LocalNode {
     }
 
     /// Waits for a commit whose caller did not: stores write in the order in which they were asked to.
-    async fn settle(&self, is_writing: &mut bool) -> Result<(), NodeError> {
+    pub(crate) async fn settle(&self, is_writing: &mut bool) -> Result<(), NodeError> {
         if *is_writing {
             self.store().write(Batch::new()).await?;
             *is_writing = false;
@@ -127,7 +134,7 @@ impl LocalNode {
 
     /// Signs a block and stores it with everything that follows from it, in one batch. The caller
     /// holds the chain's lock since before the block was staged.
-    async fn commit(
+    pub(crate) async fn commit(
         &self,
         staged: StagedBlock,
         signer: &AccountSecretKey,
@@ -137,6 +144,7 @@ impl LocalNode {
             execution,
             rejected,
             dropped,
+            dropped_updates,
             ..
         } = staged;
         let BlockExecution {
@@ -156,11 +164,12 @@ impl LocalNode {
             signature,
             rejected,
             dropped,
+            dropped_updates,
             trace,
         })
     }
 
-    async fn draft(
+    pub(crate) async fn draft(
         &self,
         chain: ChainId,
         transactions: Vec<Transaction>,
@@ -179,7 +188,7 @@ impl LocalNode {
     }
 
     /// Builds a block in the name of an owner of the chain.
-    async fn stage(&self, draft: BlockDraft) -> Result<StagedBlock, NodeError> {
+    pub(crate) async fn stage(&self, draft: BlockDraft) -> Result<StagedBlock, NodeError> {
         let (executor, config) = (self.executor.clone(), self.config.clone());
         let staged = self.pool.run(move || {
             check_owner(&executor, &draft)?;
@@ -230,7 +239,7 @@ fn stage_and_verify(
 fn sent_at(transaction: &Transaction) -> Option<Timestamp> {
     match transaction {
         Transaction::ReceiveMessages(incoming) => Some(incoming.bundle.timestamp),
-        Transaction::ExecuteOperation(_) => None,
+        Transaction::ExecuteOperation(_) | Transaction::UpdateStreams(_) => None,
     }
 }
 

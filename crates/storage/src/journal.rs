@@ -29,7 +29,9 @@ use resident_base::CryptoHash;
 
 pub use cache::Statistics;
 pub use error::{JournalError, LimitExceeded, MAX_SCAN_BYTES, SCAN_ENTRY_OVERHEAD_BYTES};
-pub use keys::{LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES, Namespace, partition_key};
+pub use keys::{
+    LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES, Namespace, partition_key, partition_state_key,
+};
 pub use pending::Mark;
 
 use cache::ReadCache;

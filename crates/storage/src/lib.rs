@@ -48,6 +48,7 @@ pub use disk::{DiskStore, FORMAT_VERSION, OpenError};
 pub use journal::{
     Finished, Journal, JournalError, LimitExceeded, LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES,
     MAX_SCAN_BYTES, Mark, Namespace, SCAN_ENTRY_OVERHEAD_BYTES, Statistics, Value, partition_key,
+    partition_state_key,
 };
 pub use memory::MemoryStore;
 pub use page::{MAX_PAGE_BYTES, Page};

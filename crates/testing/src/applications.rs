@@ -89,6 +89,12 @@ impl TestChains {
             .with_abi()
     }
 
+    /// Publishes and creates the example `social`.
+    pub fn create_social(&self, chain: &TestChain) -> ApplicationId {
+        let module = self.publish(chain, "social");
+        self.create(chain, module, &(), &(), Vec::new())
+    }
+
     /// Publishes and creates the example `matching-engine` with prices in whole quote tokens.
     pub fn create_matching_engine(
         &self,

@@ -268,6 +268,11 @@ impl TestChains {
         balance.expect("the store can be read")
     }
 
+    /// The engine that blocks are built with.
+    pub(crate) fn engine(&self) -> EngineKind {
+        self.engine
+    }
+
     /// The store.
     pub fn store(&self) -> &Arc<dyn KeyValueStore> {
         &self.store

@@ -52,6 +52,15 @@ impl TestChains {
             .collect()
     }
 
+    /// What the chain's applications have not been told of the streams that they follow, as the transactions
+    /// of a block: one for each application.
+    pub fn stream_updates(&self, chain: &TestChain) -> Vec<Transaction> {
+        let executor = self.executor(self.engine());
+        let news = executor.new_events(chain.id, usize::MAX, u32::MAX);
+        let news = news.expect("the store can be read").into_iter();
+        news.map(Transaction::UpdateStreams).collect()
+    }
+
     /// Builds a block of everything in the inbox, checks it on every engine and session, and stores
     /// it. What the staged block had in it to be stored is gone from the answer.
     pub fn process_inbox(&self, chain: &TestChain, policy: &StagingPolicy) -> StagedBlock {

@@ -90,6 +90,10 @@ fn compare(
                 "dropped on {engine}, {session}"
             );
             assert_eq!(
+                other.dropped_updates, first.dropped_updates,
+                "not told on {engine}, {session}"
+            );
+            assert_eq!(
                 other.executions, first.executions,
                 "tried on {engine}, {session}"
             );

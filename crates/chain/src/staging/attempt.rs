@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Attempt {
     /// Which candidate each transaction of the block is.
     included: Vec<usize>,
-    /// Accepted bundles among them.
+    /// Accepted bundles and updates among them.
     accepted: BTreeSet<usize>,
     limit_failures: u32,
     /// Senders of whom a bundle was dropped.
@@ -49,7 +49,7 @@ pub(super) struct Run<C> {
 const MAX_SPACING_LOG2: u32 = 5;
 
 impl Attempt {
-    /// The last candidates in the block that are bundles and entered the application, the last first.
+    /// The last candidates in the block that could wait and entered the application, the last first.
     pub(super) fn latest_touching<R: TransactionRunner>(
         &self,
         tracker: &BlockExecutionTracker<R>,
@@ -99,9 +99,10 @@ impl Staging<'_> {
             if self.candidates[index].is_removed() {
                 continue;
             }
-            match (self.candidates[index].origin(), self.policy) {
-                (Some(origin), StagingPolicy::AutoRetry { .. }) => {
-                    self.try_bundle(index, origin, attempt, tracker, &mut run)?;
+            let may_wait = self.candidates[index].transaction.may_wait();
+            match self.policy {
+                StagingPolicy::AutoRetry { .. } if may_wait => {
+                    self.try_waiting(index, attempt, tracker, &mut run)?;
                 }
                 _ => self.run_or_fail(index, attempt, tracker)?,
             }
@@ -109,7 +110,7 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// An operation, or a bundle that the policy does not let fail.
+    /// An operation, or something else that the policy does not let fail.
     fn run_or_fail<R: TransactionRunner>(
         &self,
         index: usize,
@@ -136,16 +137,17 @@ impl Staging<'_> {
         Ok(())
     }
 
-    fn try_bundle<R: TransactionRunner>(
+    /// A bundle or an update of streams.
+    fn try_waiting<R: TransactionRunner>(
         &mut self,
         index: usize,
-        origin: ChainId,
         attempt: &mut Attempt,
         tracker: &mut BlockExecutionTracker<R>,
         run: &mut Option<Run<R::Checkpoint>>,
     ) -> Result<(), BlockError> {
+        let origin = self.candidates[index].origin();
         if let Some(reason) = self.reason_to_skip(index, origin, attempt, tracker.transactions()) {
-            attempt.dropped_senders.insert(origin);
+            attempt.dropped_senders.extend(origin);
             self.candidates[index].drop(reason);
             return Ok(());
         }
@@ -167,7 +169,7 @@ impl Staging<'_> {
             Err(Halt::Stop(Stop::Missing(data))) => {
                 self.return_to_before(&current, attempt, tracker)?;
                 attempt.spacing_log2 = 0;
-                attempt.dropped_senders.insert(origin);
+                attempt.dropped_senders.extend(origin);
                 self.candidates[index].drop(DropReason::Missing(data));
             }
             Err(halt) => return Err(failed(index, halt)),
@@ -175,7 +177,7 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// Undoes a bundle that failed: returns to the checkpoint of its run, and executes again what passed
+    /// Undoes what failed: returns to the checkpoint of its run, and executes again what passed
     /// since.
     fn return_to_before<R: TransactionRunner>(
         &self,
@@ -197,7 +199,7 @@ impl Staging<'_> {
     fn reason_to_skip(
         &mut self,
         index: usize,
-        origin: ChainId,
+        origin: Option<ChainId>,
         attempt: &mut Attempt,
         transactions: usize,
     ) -> Option<DropReason> {
@@ -210,7 +212,7 @@ impl Staging<'_> {
         if attempt.stopped.is_some() {
             return attempt.stopped.clone();
         }
-        if attempt.dropped_senders.contains(&origin) {
+        if origin.is_some_and(|origin| attempt.dropped_senders.contains(&origin)) {
             return Some(DropReason::AfterDropped);
         }
         let sent = self.candidates[index]
@@ -231,7 +233,8 @@ impl Staging<'_> {
         }
     }
 
-    /// Does with a bundle that failed and was rolled back what the policy says.
+    /// Does with what failed and was rolled back what the policy says. An update is never rejected: there
+    /// is nobody whom it could go back to.
     fn fail<R: TransactionRunner>(
         &mut self,
         index: usize,

@@ -1,7 +1,7 @@
 //! A transaction of a draft, and what becomes of it.
 
 use resident_base::ChainId;
-use resident_execution::Failure;
+use resident_execution::{Failure, SubscriberUpdate};
 
 use crate::{DropReason, IncomingBundle, MessageAction, Transaction};
 
@@ -20,7 +20,7 @@ pub(super) enum Fate {
     Included,
     /// It is a bundle that failed, and is in the block as rejected.
     Rejected(Failure),
-    /// It is a bundle, and not in the block.
+    /// It is a bundle or an update, and not in the block.
     Dropped(DropReason),
 }
 
@@ -80,29 +80,34 @@ impl Candidate {
     }
 }
 
-/// Bundles that were rejected, and those that were dropped.
-pub(super) type Failing = (
-    Vec<(IncomingBundle, Failure)>,
-    Vec<(IncomingBundle, DropReason)>,
-);
+/// What is not in the block as proposed.
+#[derive(Default)]
+pub(super) struct Failing {
+    pub(super) rejected: Vec<(IncomingBundle, Failure)>,
+    pub(super) dropped: Vec<(IncomingBundle, DropReason)>,
+    pub(super) dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
+}
 
 /// Moves what is in the block into `transactions`, and answers what failed.
 pub(super) fn sort(candidates: Vec<Candidate>, transactions: &mut Vec<Transaction>) -> Failing {
-    let (mut rejected, mut dropped) = (Vec::new(), Vec::new());
+    let mut failing = Failing::default();
     for Candidate {
         transaction, fate, ..
     } in candidates
     {
         match (fate, transaction) {
             (Fate::Rejected(failure), Transaction::ReceiveMessages(incoming)) => {
-                rejected.push((incoming.clone(), failure));
+                failing.rejected.push((incoming.clone(), failure));
                 transactions.push(Transaction::ReceiveMessages(incoming));
             }
             (Fate::Dropped(reason), Transaction::ReceiveMessages(incoming)) => {
-                dropped.push((incoming, reason));
+                failing.dropped.push((incoming, reason));
+            }
+            (Fate::Dropped(reason), Transaction::UpdateStreams(update)) => {
+                failing.dropped_updates.push((update, reason));
             }
             (_, transaction) => transactions.push(transaction),
         }
     }
-    (rejected, dropped)
+    failing
 }

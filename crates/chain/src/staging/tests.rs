@@ -190,7 +190,7 @@ impl Report {
     /// Senders and heights of the rejected bundles.
     fn rejected(&self) -> Vec<(u8, u64)> {
         self.failing
-            .0
+            .rejected
             .iter()
             .map(|(incoming, _)| name(incoming))
             .collect()
@@ -199,7 +199,7 @@ impl Report {
     /// Senders and heights of the dropped bundles.
     fn dropped(&self) -> Vec<(u8, u64)> {
         self.failing
-            .1
+            .dropped
             .iter()
             .map(|(incoming, _)| name(incoming))
             .collect()
@@ -207,7 +207,7 @@ impl Report {
 
     fn reasons(&self) -> Vec<DropReason> {
         self.failing
-            .1
+            .dropped
             .iter()
             .map(|(_, reason)| reason.clone())
             .collect()

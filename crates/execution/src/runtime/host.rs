@@ -163,6 +163,45 @@ impl ContractHost for RuntimeHandle {
         Ok(u64::try_from(self.usage.meters.fuel).unwrap_or_default())
     }
 
+    fn emit(&mut self, stream_name: Vec<u8>, value: Vec<u8>) -> Result<u32, Stop> {
+        self.charge_lookups(1, stream_name.len() + value.len())?;
+        self.usage.charge_fuel(host_cost::EVENT)?;
+        self.emit_event(stream_name.into(), value)
+    }
+
+    fn read_event(
+        &mut self,
+        chain_id: Hash,
+        stream_name: Vec<u8>,
+        index: u32,
+    ) -> Result<Vec<u8>, Stop> {
+        self.charge_lookups(1, stream_name.len())?;
+        let value = self.event_value(chain_id.into(), stream_name.into(), index)?;
+        self.charge_read(value.len())?;
+        check_answer(value.len())?;
+        Ok(value)
+    }
+
+    fn subscribe_to_events(
+        &mut self,
+        chain_id: Hash,
+        application_id: Hash,
+        stream_name: Vec<u8>,
+    ) -> Result<(), Stop> {
+        self.charge_lookups(2, stream_name.len())?;
+        self.subscribe(chain_id.into(), &stream(application_id, stream_name))
+    }
+
+    fn unsubscribe_from_events(
+        &mut self,
+        chain_id: Hash,
+        application_id: Hash,
+        stream_name: Vec<u8>,
+    ) -> Result<(), Stop> {
+        self.charge_lookups(2, stream_name.len())?;
+        self.unsubscribe(chain_id.into(), &stream(application_id, stream_name))
+    }
+
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {
         self.charge_lookups(1, key.len())?;
         let namespace = self.namespace();
@@ -404,6 +443,13 @@ fn check_answer(bytes: usize) -> Result<(), Stop> {
     match bytes > MAX_ANSWER_BYTES {
         true => Err(FailureReason::AnswerTooLarge { bytes }.into()),
         false => Ok(()),
+    }
+}
+
+fn stream(application_id: Hash, stream_name: Vec<u8>) -> base::StreamId {
+    base::StreamId {
+        application_id: base::ApplicationId::from(application_id).into(),
+        stream_name: stream_name.into(),
     }
 }
 

@@ -11,6 +11,7 @@ mod create;
 mod host;
 mod http;
 mod oracle;
+mod streams;
 mod system;
 mod usage;
 
@@ -20,12 +21,14 @@ use std::{
     sync::Arc,
 };
 
+use resident_abi::wire::StreamUpdate;
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, BlobId, VmRuntime,
 };
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub(crate) use streams::BlockEvents;
 pub(crate) use usage::Usage;
 
 use self::{blobs::CreatedBlobs, oracle::Answers};
@@ -56,6 +59,8 @@ pub(crate) struct Runtime {
     pub(crate) blobs: CreatedBlobs,
     /// Compiled contracts of this block's own, as far as they were used.
     compiled: BTreeMap<BlobId, Arc<Module>>,
+    /// Events that were emitted in this block.
+    pub(crate) events: BlockEvents,
     pub(crate) counters: Counters,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
@@ -97,6 +102,7 @@ pub(crate) enum Entry {
     Instantiate(Vec<u8>),
     Operation(Vec<u8>),
     Message(Vec<u8>),
+    ProcessStreams(Vec<StreamUpdate>),
     Finalize,
 }
 
@@ -208,6 +214,7 @@ impl Runtime {
             instances,
             blobs: CreatedBlobs::default(),
             compiled: BTreeMap::new(),
+            events: BlockEvents::default(),
             counters: Counters::default(),
             transaction: TransactionState::default(),
             trace: Trace::default(),
@@ -363,6 +370,7 @@ fn dispatch(
         Entry::Operation(operation) => instance.execute_operation(host, operation),
         Entry::Instantiate(argument) => without_response(instance.instantiate(host, argument)),
         Entry::Message(message) => without_response(instance.execute_message(host, message)),
+        Entry::ProcessStreams(updates) => without_response(instance.process_streams(host, updates)),
         Entry::Finalize => without_response(instance.finalize(host)),
     }
 }

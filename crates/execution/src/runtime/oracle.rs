@@ -19,6 +19,11 @@ impl Answers {
     pub(crate) fn new(recorded: Option<Vec<OracleResponse>>) -> Self {
         recorded.map_or(Self::Live, |recorded| Self::Recorded(recorded.into()))
     }
+
+    /// Whether the outside is left alone.
+    pub(super) fn is_recorded(&self) -> bool {
+        matches!(self, Self::Recorded(_))
+    }
 }
 
 impl RuntimeHandle {

@@ -36,6 +36,7 @@ impl RuntimeHandle {
                 self.check_permitted(GenericApplicationId::System)?;
                 self.run_system(operation)
             }
+            Action::ProcessStreams(update) => self.update_subscriber(update),
             Action::Message { context, message } => self.receive(context, message),
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Usage {
     granted: i64,
     /// What is left of it.
     pub(crate) meters: Meters,
+    /// Events that the block emitted.
+    events: u64,
 }
 
 impl Usage {
@@ -96,6 +98,21 @@ impl Usage {
             limits.message_bytes,
             LimitKind::MessageBytes,
         )
+    }
+
+    /// Counts an event, which is also written.
+    pub(crate) fn event(
+        &mut self,
+        name_bytes: usize,
+        value_bytes: usize,
+        policy: &ResourcePolicy,
+    ) -> Result<(), Stop> {
+        let limits = &policy.limits;
+        if value_bytes as u64 > limits.event_bytes {
+            return Err(LimitKind::EventBytes.into());
+        }
+        add(&mut self.events, 1, limits.events, LimitKind::Events)?;
+        self.write((name_bytes + value_bytes) as u64, policy)
     }
 
     /// Counts a blob.

@@ -59,6 +59,7 @@ pub struct SessionCheckpoint {
     usage: Usage,
     counters: Counters,
     blobs: usize,
+    events: usize,
     loads: u64,
     fuel: u64,
 }
@@ -168,6 +169,7 @@ impl Session {
             usage: runtime.usage.clone(),
             counters: runtime.counters,
             blobs: runtime.blobs.len(),
+            events: runtime.events.len(),
             loads: runtime.trace.loads,
             fuel: runtime.trace.fuel,
         })
@@ -183,6 +185,7 @@ impl Session {
         runtime.usage = to.usage.clone();
         runtime.counters = to.counters;
         runtime.truncate_blobs(to.blobs);
+        runtime.events.truncate(to.events);
         runtime.trace.loads = to.loads;
         runtime.trace.fuel = to.fuel;
         runtime.instances.roll_back(&mut runtime.trace)?;

@@ -2,7 +2,7 @@
 
 use crate::base_types::{
     Account, AccountOwner, Amount, ApplicationId, BlockHeight, Bytecode, ChainId, CryptoHash,
-    DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
+    DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
 };
 
 use super::{Creation, HostCalls, Opening, Outgoing};
@@ -192,6 +192,29 @@ impl HostCalls for Host {
             headers: headers.map(header_from).collect(),
             body: response.body,
         }
+    }
+
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32 {
+        runtime::emit(&name.0, &value)
+    }
+
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8> {
+        runtime::read_event(hash_to(chain.0), &name.0, index)
+    }
+
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName) {
+        let application = hash_to(application.application_description_hash);
+        runtime::subscribe_to_events(hash_to(chain.0), application, &name.0);
+    }
+
+    fn unsubscribe_from_events(
+        &self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        let application = hash_to(application.application_description_hash);
+        runtime::unsubscribe_from_events(hash_to(chain.0), application, &name.0);
     }
 }
 

@@ -4,7 +4,7 @@
 #![cfg_attr(not(feature = "test"), allow(dead_code))]
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,7 +13,7 @@ use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::{
     base_types::{
         Account, AccountOwner, Amount, ApplicationId, Blob, BlockHeight, Bytecode, ChainId,
-        DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
+        DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
     },
     views::generic::store::{Batch, Store, WriteOperation},
 };
@@ -51,6 +51,11 @@ pub(crate) struct World {
     pub(crate) expected_applications: Expected<Creation, ApplicationId>,
     pub(crate) expected_chains: Expected<Opening, ChainId>,
     pub(crate) expected_requests: Expected<http::Request, http::Response>,
+    /// What the contract emitted, by stream.
+    pub(crate) emitted: BTreeMap<StreamName, Vec<Vec<u8>>>,
+    /// Events that the test put there.
+    pub(crate) events: BTreeMap<(ChainId, StreamName, u32), Vec<u8>>,
+    pub(crate) subscriptions: BTreeSet<Subscription>,
 }
 
 /// Calls that the test expects, in order, with their answers.
@@ -78,6 +83,9 @@ impl<C: PartialEq + fmt::Debug, A> Expected<C, A> {
         answer
     }
 }
+
+/// A stream that the contract follows: its chain, the application that emits, its name.
+pub(crate) type Subscription = (ChainId, ApplicationId, StreamName);
 
 impl fmt::Debug for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,6 +259,39 @@ impl HostCalls for Host {
     fn http_request(&self, request: http::Request) -> http::Response {
         let expected = &mut self.world().expected_requests;
         expected.answer(&request, "http_request")
+    }
+
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32 {
+        let mut world = self.world();
+        let stream = world.emitted.entry(name).or_default();
+        stream.push(value);
+        u32::try_from(stream.len() - 1).expect("a test emits less")
+    }
+
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8> {
+        let world = self.world();
+        let own = world.chain_id == Some(chain);
+        let emitted = world.emitted.get(&name).filter(|_| own);
+        let emitted = emitted.and_then(|stream| stream.get(index as usize));
+        let event = emitted.or_else(|| world.events.get(&(chain, name.clone(), index)));
+        event
+            .cloned()
+            .unwrap_or_else(|| panic!("there is no event {index} of {name}: call `add_event`"))
+    }
+
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName) {
+        let subscription = (chain, application, name);
+        self.world().subscriptions.insert(subscription);
+    }
+
+    fn unsubscribe_from_events(
+        &self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        let subscription = (chain, application, name);
+        self.world().subscriptions.remove(&subscription);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::base_types::{
     Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BlockHeight, Bytecode,
-    ChainId, ChainOwnership, DataBlobHash, ModuleId, Timestamp, VmRuntime, http,
+    ChainId, ChainOwnership, DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -60,6 +60,10 @@ pub(crate) trait HostCalls {
     fn create_application(&self, creation: Creation) -> ApplicationId;
     fn open_chain(&self, opening: Opening) -> ChainId;
     fn http_request(&self, request: http::Request) -> http::Response;
+    fn emit(&self, name: StreamName, value: Vec<u8>) -> u32;
+    fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8>;
+    fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
+    fn unsubscribe_from_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
 }
 
 /// An application to be created; parameters and argument are JSON.

@@ -15,7 +15,9 @@ pub use self::message::{MessageBuilder, SendMessageRequest};
 use crate::{
     KeyValueStore,
     abi::ContractAbi,
-    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
+    },
     contract::Contract,
     entry::{decode_json, refuse},
     host::{Host, HostCalls},
@@ -235,5 +237,40 @@ impl<C: Contract> ContractRuntime<C> {
     /// The fuel that is left for the transaction.
     pub fn remaining_fuel(&mut self) -> u64 {
         self.host.remaining_fuel()
+    }
+
+    /// Appends an event to a stream of this application on this chain, and gives its index in the stream.
+    pub fn emit(&mut self, name: StreamName, value: &C::EventValue) -> u32 {
+        let value = bcs::to_bytes(value).unwrap_or_else(|error| refuse("encode the event", &error));
+        self.host.emit(name, value)
+    }
+
+    /// An event that this application emitted on any chain. One of another chain that has not arrived makes
+    /// the transaction wait for it; one that this chain has not emitted fails it.
+    pub fn read_event(&mut self, chain: ChainId, name: StreamName, index: u32) -> C::EventValue {
+        let value = self.host.read_event(chain, name, index);
+        bcs::from_bytes(&value).unwrap_or_else(|error| refuse("decode the event", &error))
+    }
+
+    /// Follows a stream: [`Contract::process_streams`] is told of its events, from the first one on. Following
+    /// it already changes nothing.
+    pub fn subscribe_to_events(
+        &mut self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        self.host.subscribe_to_events(chain, application, name);
+    }
+
+    /// Stops following a stream. What the application has seen of it is forgotten: if it follows the stream
+    /// again, that begins with the first event.
+    pub fn unsubscribe_from_events(
+        &mut self,
+        chain: ChainId,
+        application: ApplicationId,
+        name: StreamName,
+    ) {
+        self.host.unsubscribe_from_events(chain, application, name);
     }
 }

@@ -1,11 +1,13 @@
 //! The mock side of [`ContractRuntime`]: unit tests set facts and look at what the contract did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BlockFacts, ContractRuntime, SendMessageRequest};
 use crate::{
     KeyValueStore,
-    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
+    },
     contract::Contract,
     host::Host,
 };
@@ -154,5 +156,33 @@ impl<C: Contract> ContractRuntime<C> {
     /// The transfers of native tokens so far: source, destination, amount.
     pub fn created_transfers(&self) -> Vec<(AccountOwner, Account, Amount)> {
         self.host.world().transfers.clone()
+    }
+
+    /// Puts an event of the application there, to be read.
+    pub fn add_event(
+        &mut self,
+        chain: ChainId,
+        name: StreamName,
+        index: u32,
+        value: &C::EventValue,
+    ) -> &mut Self {
+        let value = bcs::to_bytes(value).expect("an event can be encoded");
+        let mut world = self.host.world();
+        world.events.insert((chain, name, index), value);
+        drop(world);
+        self
+    }
+
+    /// What the contract has emitted to a stream so far.
+    pub fn created_events(&self, name: impl Into<StreamName>) -> Vec<C::EventValue> {
+        let world = self.host.world();
+        let events = world.emitted.get(&name.into());
+        let decode = |event: &Vec<u8>| bcs::from_bytes(event).expect("an encoded event decodes");
+        events.into_iter().flatten().map(decode).collect()
+    }
+
+    /// The streams that the contract follows: the chain, the application that emits, the name.
+    pub fn subscriptions(&self) -> BTreeSet<(ChainId, ApplicationId, StreamName)> {
+        self.host.world().subscriptions.clone()
     }
 }

@@ -43,7 +43,7 @@ impl WithContractAbi for Bank {
 
 impl Contract for Bank {
     type Message = String;
-    type EventValue = ();
+    type EventValue = String;
     type Parameters = u64;
     type InstantiationArgument = u64;
 
@@ -155,6 +155,27 @@ fn calls_go_to_the_handler() {
             .blocking_wait(),
         77
     );
+}
+
+#[test]
+fn events_are_counted_by_stream_and_read_from_any_chain() {
+    let mut runtime = ContractRuntime::<Bank>::new().with_chain_id(chain(1));
+    let value = |text: &str| text.to_owned();
+    let indices = [("a", "x"), ("b", "y"), ("a", "z")]
+        .map(|(name, text)| runtime.emit(name.into(), &value(text)));
+    assert_eq!(indices, [0, 0, 1]);
+    assert_eq!(runtime.created_events("a"), ["x", "z"]);
+    runtime.add_event(chain(2), "a".into(), 7, &value("elsewhere"));
+    assert_eq!(runtime.read_event(chain(1), "a".into(), 1), "z");
+    assert_eq!(runtime.read_event(chain(2), "a".into(), 7), "elsewhere");
+}
+
+#[test]
+#[should_panic(expected = "call `add_event`")]
+fn an_event_that_is_not_there_panics_with_what_to_call() {
+    let mut runtime = ContractRuntime::<Bank>::new().with_chain_id(chain(1));
+    runtime.emit("a".into(), &String::new());
+    runtime.read_event(chain(2), "a".into(), 0);
 }
 
 #[test]

@@ -46,6 +46,11 @@ pub fn partition_key(partition: &[u8], tag: LocalTag, key: &[u8]) -> Vec<u8> {
     [partition, &[tag.0], key].concat()
 }
 
+/// The stored key of a value of the state, for readers of what is committed: they need no journal.
+pub fn partition_state_key(partition: &[u8], namespace: Namespace, key: &[u8]) -> Vec<u8> {
+    stored_key(partition, &state_key(namespace, key))
+}
+
 pub(super) fn accumulator_key(partition: &[u8]) -> Vec<u8> {
     [partition, &[ACCUMULATOR_TAG]].concat()
 }

@@ -85,6 +85,10 @@ impl ContractHost for TestHost {
         owner_balance(owner: wire::AccountOwner) -> wire::Amount;
         call_application(authenticated: bool, callee: wire::Hash, argument: Vec<u8>) -> Vec<u8>;
         assert_before(timestamp: u64) -> ();
+        emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
+        read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
+        subscribe_to_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
+        unsubscribe_from_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
         read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
         contains_key(key: Vec<u8>) -> bool;
         contains_keys(keys: Vec<Vec<u8>>) -> Vec<bool>;

@@ -346,7 +346,7 @@ fn decode_balance(response: &[u8]) -> u128 {
 fn operations(transactions: Vec<Transaction>) -> Vec<Operation> {
     let operation = |transaction| match transaction {
         Transaction::ExecuteOperation(operation) => operation,
-        Transaction::ReceiveMessages(_) => panic!("a bundle is no operation"),
+        other => panic!("no operation: {other:?}"),
     };
     transactions.into_iter().map(operation).collect()
 }

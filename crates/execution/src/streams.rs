@@ -1,0 +1,385 @@
+//! Event streams as the store has them: events, how many there are of each stream, and who follows it.
+//!
+//! An event lies under a key of its own, outside of all partitions, because every chain of the store may
+//! read it. It is written with the block that emitted it and never changed.
+//!
+//! What a chain knows of streams is part of its hashed state. Numbers are little-endian; a stream is
+//! written as the application (a zero, or a one and its id), the length of the name in two bytes, and the name.
+//!
+//! | tag | key | value |
+//! |---|---|---|
+//! | `10` | stream | how many events this chain has emitted to it |
+//! | `11` | subscriber, emitting chain, stream | how many of its events the subscriber was told of |
+//! | `12` | subscriber | how many streams it follows |
+
+use resident_base::{
+    ApplicationId, ChainId, CryptoHash, Event, EventId, GenericApplicationId, StreamId, StreamName,
+};
+use resident_storage::{Batch, Journal, Namespace, partition_state_key, wait};
+
+use crate::{Executor, Fault, StreamHead, SubscriberUpdate, chain_partition};
+
+/// The longest name that a stream can have, whatever the policy says: keys are bounded.
+pub const MAX_STREAM_NAME_BYTES: usize = 1024;
+
+/// Subscriptions that are read at a time.
+const PAGE: usize = 1024;
+
+const EVENT_TAG: u8 = 0x03;
+
+const COUNT_TAG: u8 = 0x10;
+const SUBSCRIPTION_TAG: u8 = 0x11;
+const SUBSCRIPTIONS_TAG: u8 = 0x12;
+
+const HASH_BYTES: usize = 32;
+
+/// Adds an event to a batch, under the key by which every chain of the store finds it.
+pub fn put_event(batch: &mut Batch, chain_id: ChainId, event: &Event) {
+    batch.put(event_key(&event.id(chain_id)), event.value.clone());
+}
+
+impl Executor {
+    /// What was emitted as this event, if it is in the store. Waits for the store on the calling thread.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn read_event(&self, id: &EventId) -> Result<Option<Vec<u8>>, Fault> {
+        if id.stream_id.stream_name.0.len() > MAX_STREAM_NAME_BYTES {
+            return Ok(None);
+        }
+        Ok(wait(self.store().read(&event_key(id)))?)
+    }
+
+    /// How many events a chain has emitted to a stream, as far as its blocks are in the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn event_count(&self, chain_id: ChainId, stream_id: &StreamId) -> Result<u32, Fault> {
+        let record = wait(self.store().read(&stored_count_key(chain_id, stream_id)))?;
+        decode_number(record.as_deref()).map(Option::unwrap_or_default)
+    }
+
+    /// What the chain's applications have not been told yet of the streams that they follow: for each of
+    /// them, in the order of their ids, at most `max_events` events of any number of streams. Stops after
+    /// `max_streams` streams.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn new_events(
+        &self,
+        chain_id: ChainId,
+        max_streams: usize,
+        max_events: u32,
+    ) -> Result<Vec<SubscriberUpdate>, Fault> {
+        let partition = chain_partition(chain_id);
+        let prefix = partition_state_key(&partition, Namespace::System, &[SUBSCRIPTION_TAG]);
+        let mut news = News::new(max_streams, max_events);
+        let mut after = None;
+        loop {
+            let page = wait(self.store().scan(&prefix, after.as_deref(), PAGE))?;
+            let mut subscriptions = Vec::with_capacity(page.entries.len());
+            for (key, position) in &page.entries {
+                subscriptions.push(Subscription::decode(&key[prefix.len()..], position)?);
+            }
+            let keys = subscriptions.iter().map(Subscription::stored_count_key);
+            let counts = wait(self.store().read_many(keys.collect()))?;
+            for (subscription, count) in subscriptions.into_iter().zip(&counts) {
+                let count = decode_number(count.as_deref())?.unwrap_or_default();
+                news.add(subscription, count);
+            }
+            after = page.entries.into_iter().next_back().map(|(key, _)| key);
+            if page.is_last || after.is_none() || news.is_full() {
+                return Ok(news.updates);
+            }
+        }
+    }
+}
+
+/// New events, by subscriber.
+struct News {
+    updates: Vec<SubscriberUpdate>,
+    streams_left: usize,
+    max_events: u32,
+    /// For the last subscriber.
+    events_left: u32,
+}
+
+impl News {
+    fn new(max_streams: usize, max_events: u32) -> Self {
+        Self {
+            updates: Vec::new(),
+            streams_left: max_streams,
+            max_events,
+            events_left: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.streams_left == 0
+    }
+
+    /// Subscriptions come sorted by subscriber.
+    fn add(&mut self, subscription: Subscription, count: u32) {
+        let Subscription {
+            subscriber,
+            chain_id,
+            stream_id,
+            position,
+        } = subscription;
+        if count <= position || self.is_full() {
+            return;
+        }
+        if self
+            .updates
+            .last()
+            .is_none_or(|last| last.subscriber != subscriber)
+        {
+            let streams = Vec::new();
+            self.updates.push(SubscriberUpdate {
+                subscriber,
+                streams,
+            });
+            self.events_left = self.max_events.max(1);
+        }
+        let new = (count - position).min(self.events_left);
+        let Some(update) = self.updates.last_mut().filter(|_| new > 0) else {
+            return;
+        };
+        self.events_left -= new;
+        self.streams_left -= 1;
+        update.streams.push(StreamHead {
+            chain_id,
+            stream_id,
+            next_index: position + new,
+        });
+    }
+}
+
+/// That an application follows a stream, and how far it has come.
+#[derive(Debug, PartialEq, Eq)]
+struct Subscription {
+    subscriber: ApplicationId,
+    chain_id: ChainId,
+    stream_id: StreamId,
+    position: u32,
+}
+
+impl Subscription {
+    /// From the key behind the tag, and its value.
+    fn decode(key: &[u8], position: &[u8]) -> Result<Self, Fault> {
+        let decoded = || {
+            let (subscriber, rest) = split_hash(key)?;
+            let (chain, rest) = split_hash(rest)?;
+            Some((
+                ApplicationId::new(subscriber),
+                ChainId(chain),
+                decode_stream(rest)?,
+            ))
+        };
+        let (subscriber, chain_id, stream_id) = decoded().ok_or_else(|| damaged(key.len()))?;
+        Ok(Self {
+            subscriber,
+            chain_id,
+            stream_id,
+            position: decode_number(Some(position))?.unwrap_or_default(),
+        })
+    }
+
+    fn stored_count_key(&self) -> Vec<u8> {
+        stored_count_key(self.chain_id, &self.stream_id)
+    }
+}
+
+fn stored_count_key(chain_id: ChainId, stream_id: &StreamId) -> Vec<u8> {
+    let partition = chain_partition(chain_id);
+    partition_state_key(&partition, Namespace::System, &count_key(stream_id))
+}
+
+fn event_key(id: &EventId) -> Vec<u8> {
+    let mut key = vec![EVENT_TAG];
+    key.extend(id.chain_id.0.as_bytes());
+    encode_stream(&id.stream_id, &mut key);
+    key.extend(id.index.to_be_bytes());
+    key
+}
+
+/// The key, in the chain's state, of the number of events that it has emitted to a stream.
+pub(crate) fn count_key(stream_id: &StreamId) -> Vec<u8> {
+    let mut key = vec![COUNT_TAG];
+    encode_stream(stream_id, &mut key);
+    key
+}
+
+/// The key, in the chain's state, of how far a subscriber has come in a stream.
+pub(crate) fn subscription_key(
+    subscriber: ApplicationId,
+    chain_id: ChainId,
+    stream_id: &StreamId,
+) -> Vec<u8> {
+    let mut key = vec![SUBSCRIPTION_TAG];
+    key.extend(subscriber.application_description_hash.as_bytes());
+    key.extend(chain_id.0.as_bytes());
+    encode_stream(stream_id, &mut key);
+    key
+}
+
+/// The key, in the chain's state, of the number of streams that a subscriber follows.
+pub(crate) fn subscriptions_key(subscriber: ApplicationId) -> Vec<u8> {
+    let hash = subscriber.application_description_hash;
+    [&[SUBSCRIPTIONS_TAG], hash.as_bytes().as_slice()].concat()
+}
+
+/// A number in the chain's state, if it is there.
+pub(crate) fn read_number(journal: &mut Journal, key: &[u8]) -> Result<Option<u32>, crate::Stop> {
+    let record = journal.read(Namespace::System, key)?;
+    Ok(decode_number(record.as_deref())?)
+}
+
+pub(crate) fn write_number(
+    journal: &mut Journal,
+    key: &[u8],
+    number: u32,
+) -> Result<(), crate::Stop> {
+    Ok(journal.put(Namespace::System, key, number.to_le_bytes().to_vec())?)
+}
+
+fn decode_number(record: Option<&[u8]>) -> Result<Option<u32>, Fault> {
+    let decode = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).map_err(|_| damaged(bytes.len()));
+    Ok(record.map(decode).transpose()?.map(u32::from_le_bytes))
+}
+
+fn damaged(bytes: usize) -> Fault {
+    Fault::Damaged {
+        what: "an event stream",
+        reason: format!("a key or a number has {bytes} bytes"),
+    }
+}
+
+/// No encoding is the beginning of another one.
+fn encode_stream(stream_id: &StreamId, key: &mut Vec<u8>) {
+    match stream_id.application_id {
+        GenericApplicationId::System => key.push(0),
+        GenericApplicationId::User(id) => {
+            key.push(1);
+            key.extend(id.application_description_hash.as_bytes());
+        }
+    }
+    let name = &stream_id.stream_name.0;
+    // A longer name makes a key that no store takes, so its length is never told.
+    key.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+    key.extend(name);
+}
+
+fn decode_stream(key: &[u8]) -> Option<StreamId> {
+    let (application_id, rest) = match key.split_first()? {
+        (0, rest) => (GenericApplicationId::System, rest),
+        (1, rest) => {
+            let (hash, rest) = split_hash(rest)?;
+            let id: ApplicationId = ApplicationId::new(hash);
+            (id.into(), rest)
+        }
+        _ => return None,
+    };
+    let (length, name) = rest.split_first_chunk()?;
+    (name.len() == usize::from(u16::from_be_bytes(*length))).then(|| StreamId {
+        application_id,
+        stream_name: StreamName::from(name),
+    })
+}
+
+fn split_hash(bytes: &[u8]) -> Option<(CryptoHash, &[u8])> {
+    let (hash, rest) = bytes.split_first_chunk::<HASH_BYTES>()?;
+    Some((CryptoHash::from(*hash), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(byte: u8) -> CryptoHash {
+        CryptoHash::from([byte; 32])
+    }
+
+    fn stream(application: Option<u8>, name: &str) -> StreamId {
+        let user = |byte| GenericApplicationId::User(ApplicationId::new(hash(byte)));
+        let application_id = application.map_or(GenericApplicationId::System, user);
+        StreamId {
+            application_id,
+            stream_name: name.into(),
+        }
+    }
+
+    fn subscription(subscriber: u8, name: &str, position: u32) -> Subscription {
+        Subscription {
+            subscriber: ApplicationId::new(hash(subscriber)),
+            chain_id: ChainId(hash(9)),
+            stream_id: stream(Some(4), name),
+            position,
+        }
+    }
+
+    #[test]
+    fn subscriptions_come_back_from_their_keys() {
+        for (application, name) in [(None, ""), (Some(1), ""), (Some(1), "a"), (None, "posts")] {
+            let expected = Subscription {
+                stream_id: stream(application, name),
+                ..subscription(3, "", 7)
+            };
+            let key = subscription_key(expected.subscriber, expected.chain_id, &expected.stream_id);
+            let found = Subscription::decode(&key[1..], &7u32.to_le_bytes()).unwrap();
+            assert_eq!(found, expected);
+            for bad in [
+                &key[1..key.len() - 1],
+                &[key.as_slice(), b"x"].concat()[1..],
+            ] {
+                assert!(Subscription::decode(bad, &[7, 0, 0, 0]).is_err());
+            }
+            assert!(Subscription::decode(&key[1..], &[7]).is_err());
+        }
+    }
+
+    #[test]
+    fn events_sort_by_index_and_streams_do_not_meet() {
+        let id = |name: &str, index| EventId {
+            chain_id: ChainId(hash(1)),
+            stream_id: stream(Some(2), name),
+            index,
+        };
+        let keys = [("a", 1), ("a", 255), ("a", 256), ("b", 0)]
+            .map(|(name, index)| event_key(&id(name, index)));
+        assert!(keys.is_sorted());
+        // With the index behind it, the shorter name is as long as the other one.
+        assert_ne!(event_key(&id("a", 0)), event_key(&id("a\0\0\0\0", 0)));
+        assert!(!event_key(&id("a\0\0\0\0", 0)).starts_with(&event_key(&id("a", 0))));
+    }
+
+    #[test]
+    fn news_are_grouped_by_subscriber_and_bounded() {
+        let mut news = News::new(4, 10);
+        for (subscriber, name, position, count) in [
+            (1, "a", 3, 3),
+            (1, "b", 0, 7),
+            (1, "c", 2, 9),
+            (1, "d", 0, 1),
+            (2, "a", 0, 100),
+            (3, "a", 5, 4),
+            (4, "a", 0, 1),
+            (5, "a", 0, 1),
+        ] {
+            news.add(subscription(subscriber, name, position), count);
+        }
+        assert!(news.is_full());
+        let found = news.updates.iter().map(|update| {
+            let byte = update.subscriber.application_description_hash.as_bytes()[0];
+            let heads = update.streams.iter();
+            let heads = heads.map(|head| (head.stream_id.stream_name.clone(), head.next_index));
+            (byte, heads.collect::<Vec<_>>())
+        });
+        let expected = [
+            (1, vec![("b".into(), 7), ("c".into(), 5)]),
+            (2, vec![("a".into(), 10)]),
+            (4, vec![("a".into(), 1)]),
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+}
