@@ -20,7 +20,10 @@ use resident_sdk::{
 use resident_testing::{PAIRS, StagedEverywhere, TestChain, TestChains};
 use serde::Serialize;
 
-use crate::bundles::{self, bundle, stranger};
+use crate::{
+    bundles::{self, bundle, stranger},
+    gadget,
+};
 
 /// What the banks have to lend.
 const RESERVES: u128 = 1_000;
@@ -43,9 +46,11 @@ struct Scene {
     other_bank: ApplicationId<FlashLoanAbi>,
     trader: ApplicationId<FlashBorrowerAbi>,
     sponsor: ApplicationId<FlashRepayerAbi>,
+    /// Does as anybody says.
+    gadget: ApplicationId,
 }
 
-/// For scenarios that store no blocks. Compiling five contracts on two engines takes longer than they do.
+/// For scenarios that store no blocks. Compiling six contracts on two engines takes longer than they do.
 static SCENE: LazyLock<Scene> = LazyLock::new(Scene::new);
 
 impl Scene {
@@ -82,6 +87,7 @@ impl Scene {
         };
         let module = chains.publish(&chain, "flash-repayer");
         let sponsor = create(&chains, &chain, module, &parameters, &required[..2]);
+        let [gadget] = gadget::create(&chains, &chain);
         let scene = Self {
             chains,
             chain,
@@ -91,6 +97,7 @@ impl Scene {
             other_bank,
             trader,
             sponsor,
+            gadget,
         };
         scene.fund();
         scene.approve();
