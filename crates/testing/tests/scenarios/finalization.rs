@@ -43,8 +43,9 @@ const CALLER: &str = r#"(module
     (func (export "resident:app/contract-entrypoints#summarize-events") (param i32 i32))
 )"#;
 
-/// Builds the block everywhere, which an application refuses; and runs it everywhere as it is.
-fn refuse(
+/// Builds the block everywhere, and runs it everywhere as it is: an application refuses it every time, for the
+/// same reason.
+pub(crate) fn refuse(
     chains: &TestChains,
     chain: &TestChain,
     block: &[Transaction],
@@ -69,14 +70,23 @@ fn refuse(
     staged
 }
 
-fn refusal(error: BlockError) -> (ApplicationId, Failure) {
-    match error {
-        BlockError::Refused {
-            application_id,
-            failure,
-        } => (application_id, failure),
-        error => panic!("another error than expected: {error}"),
-    }
+/// Which application refused a block, and why. The error names it.
+pub(crate) fn refusal(error: BlockError) -> (ApplicationId, Failure) {
+    let text = error.to_string();
+    let BlockError::Refused {
+        application_id,
+        failure,
+    } = error
+    else {
+        panic!("another error than expected: {text}")
+    };
+    let expected = format!(
+        "application {application_id} refused the block: {}",
+        failure.reason
+    );
+    assert_eq!(text, expected);
+    assert_eq!(failure.application_id, Some(application_id));
+    (application_id, failure)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use flash_loan::Operation;
 use resident_execution::FailureReason;
 
 use super::*;
-use crate::bundles::assert_leaves_no_trace;
+use crate::{bundles::assert_leaves_no_trace, gadget};
 
 /// The whole block is refused by the bank, which misses so much.
 fn assert_missing(scene: &Scene, transactions: &[Transaction], missing: &str) {
@@ -153,6 +153,45 @@ fn making_the_bank_fail_does_not_make_it_forget() {
     let outcomes = &staged.execution.executed.outcome.transactions;
     let reserves = outcomes.last().expect("there are transactions");
     assert_eq!(decode_balance(&reserves.response), RESERVES);
+}
+
+/// Memory cannot shrink, so the bank goes on in another instance, which has to have the same books.
+#[test]
+fn growing_the_banks_memory_does_not_make_it_forget() {
+    let scene = &*SCENE;
+    let asking = |bytes| {
+        let loan = Operation::LendAndCall {
+            borrower: scene.gadget,
+            amount: tokens(1),
+            instructions: vec![0; bytes],
+        };
+        let loan = gadget::call(scene.bank.forget_abi(), &bcs::to_bytes(&loan).unwrap());
+        // It needs memory of its own to ask for so much, and may not be called back.
+        let messages = [vec![b'g'; 20], loan].map(|commands| (scene.gadget, commands));
+        scene.bundle(2, 1, messages.into())
+    };
+    let policy = TestChains::auto_retry(4);
+    let instantiations = [8, 300_000].map(|bytes| {
+        let block = [
+            scene.send(1, 1, &[&[borrow(100)]]),
+            asking(bytes),
+            scene.send(2, 2, &[&[repay(5)]]),
+            scene.send(3, 1, &[&[repay(100)]]),
+            scene.ask_balance(scene.bank),
+        ];
+        let with = assert_leaves_no_trace(&scene.chains, &scene.chain, &block, &[1], &policy);
+        let callee = scene.gadget;
+        let (_, failure) = &with.staged.rejected[0];
+        assert_eq!(failure.reason, FailureReason::Reentrance { callee });
+        let without_last = [&block[..1], &[rejected(&block[1])], &block[2..3]].concat();
+        assert_missing(scene, &without_last, "100.");
+        with.staging[0].instantiations
+    });
+    assert_eq!(
+        instantiations[1],
+        instantiations[0] + 1,
+        "the bank's memory grew"
+    );
 }
 
 /// What happens in one transaction happens as a whole or not at all, the loan included.

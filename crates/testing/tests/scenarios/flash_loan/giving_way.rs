@@ -55,6 +55,8 @@ fn those_behind_a_cheat_wait() {
     let cheat = scene.send(2, 1, &[&[borrow(100)]]);
     let block = [honest(1), cheat, honest(3), honest(4)];
     assert_eq!(stage(scene, &block, 2), (1, vec![2, 3, 4], 4 + 3 + 2 + 1));
+    // That goes on for as long as the cheat stands before them in the inbox.
+    assert_eq!(stage(scene, &block[1..], 2), (0, vec![2, 3, 4], 3 + 2 + 1));
     // Two more attempts are not enough, and then the whole block is refused.
     let policy = TestChains::auto_retry(1);
     let staged = scene.chains.stage_everywhere(&scene.chain, &block, &policy);
@@ -83,7 +85,8 @@ fn an_operation_does_not_give_way() {
     let block = [scene.run(&[borrow(1)]), honest];
     let policy = TestChains::auto_retry(8);
     let staged = scene.chains.stage_everywhere(&scene.chain, &block, &policy);
-    let (refused_by, reason) = refusal(staged.err().expect("the block is refused"));
+    let (refused_by, failure) = refusal(staged.err().expect("the block is refused"));
     assert_eq!(refused_by, scene.bank.forget_abi());
-    assert!(reason.contains("1.05 tokens are missing"), "{reason}");
+    let reason = words(&failure);
+    assert!(reason.contains("\n1.05 tokens are missing"), "{reason}");
 }

@@ -1,9 +1,11 @@
 //! A bank that refuses a block in which it did not get back what it lent, and those who try to cheat it.
 
+mod answers;
 mod cheating;
 mod giving_way;
 mod honest;
 mod overflow;
+mod steps;
 
 use std::sync::LazyLock;
 
@@ -11,16 +13,22 @@ use flash_borrower::{FlashBorrowerAbi, Step};
 use flash_loan::FlashLoanAbi;
 use flash_repayer::FlashRepayerAbi;
 use resident_base::{Account, AccountOwner, Amount, ApplicationId};
-use resident_chain::{BlockError, ExecutedBlock, MessageAction, StagingPolicy, Transaction};
-use resident_execution::{Failure, FailureReason, Operation};
+use resident_chain::{BlockError, StagingPolicy, Transaction};
+use resident_execution::Failure;
 use resident_sdk::{
     ContractAbi,
-    abis::fungible::{FungibleOperation, FungibleResponse, FungibleTokenAbi},
+    abis::fungible::{FungibleOperation, FungibleTokenAbi},
 };
 use resident_testing::{PAIRS, StagedEverywhere, TestChain, TestChains};
 use serde::Serialize;
 
-use crate::bundles::{self, bundle, stranger};
+use crate::{
+    bundles::{self, bundle, stranger},
+    finalization::{refusal, refuse},
+    gadget,
+};
+
+use self::{answers::*, steps::*};
 
 /// What the banks have to lend.
 const RESERVES: u128 = 1_000;
@@ -43,9 +51,11 @@ struct Scene {
     other_bank: ApplicationId<FlashLoanAbi>,
     trader: ApplicationId<FlashBorrowerAbi>,
     sponsor: ApplicationId<FlashRepayerAbi>,
+    /// Does as anybody says.
+    gadget: ApplicationId,
 }
 
-/// For scenarios that store no blocks. Compiling five contracts on two engines takes longer than they do.
+/// For scenarios that store no blocks. Compiling six contracts on two engines takes longer than they do.
 static SCENE: LazyLock<Scene> = LazyLock::new(Scene::new);
 
 impl Scene {
@@ -82,6 +92,7 @@ impl Scene {
         };
         let module = chains.publish(&chain, "flash-repayer");
         let sponsor = create(&chains, &chain, module, &parameters, &required[..2]);
+        let [gadget] = gadget::create(&chains, &chain);
         let scene = Self {
             chains,
             chain,
@@ -91,6 +102,7 @@ impl Scene {
             other_bank,
             trader,
             sponsor,
+            gadget,
         };
         scene.fund();
         scene.approve();
@@ -215,32 +227,10 @@ impl Scene {
         }
     }
 
-    /// Builds the block everywhere, and runs it everywhere as it is; it is refused every time, by the same
-    /// application and for the same reason: which, and what it said.
+    /// The block is refused everywhere, as [`refuse`] says: by whom, and what it said.
     fn refuse(&self, transactions: &[Transaction]) -> (ApplicationId, String) {
-        let policy = StagingPolicy::Abort;
-        let staged = self
-            .chains
-            .stage_everywhere(&self.chain, transactions, &policy);
-        let staged = refusal(staged.err().expect("the block is refused"));
-        assert_eq!(self.refuse_committed(transactions), staged);
-        staged
-    }
-
-    /// Runs a block everywhere as it is.
-    fn refuse_committed(&self, transactions: &[Transaction]) -> (ApplicationId, String) {
-        let ExecutedBlock { mut block, outcome } = self.pass(&[]).staged.execution.executed;
-        block.transactions = transactions.to_vec();
-        let executed = ExecutedBlock { block, outcome };
-        let refusals = PAIRS.map(|pair| {
-            let executed = self.chains.execute(pair, &executed);
-            refusal(executed.err().expect("the block is refused"))
-        });
-        assert!(
-            refusals.iter().all(|refusal| *refusal == refusals[0]),
-            "{refusals:?}"
-        );
-        refusals[0].clone()
+        let (refused_by, failure) = refuse(&self.chains, &self.chain, transactions);
+        (refused_by, words(&failure))
     }
 }
 
@@ -254,99 +244,4 @@ fn create<A>(
     chains
         .create(chain, module, parameters, &(), required.to_vec())
         .with_abi()
-}
-
-fn tokens(amount: u128) -> Amount {
-    Amount::from_tokens(amount)
-}
-
-fn seller() -> AccountOwner {
-    TestChains::owner(2)
-}
-
-fn buyer() -> AccountOwner {
-    TestChains::owner(3)
-}
-
-fn borrow(amount: u128) -> Step {
-    Step::Borrow {
-        amount: tokens(amount),
-    }
-}
-
-fn repay(amount: u128) -> Step {
-    Step::Repay {
-        amount: tokens(amount),
-    }
-}
-
-fn withdraw(amount: u128) -> Step {
-    Step::Withdraw {
-        amount: tokens(amount),
-    }
-}
-
-/// Buys all goods, and sells them.
-fn trade() -> [Step; 2] {
-    let quantity = tokens(GOODS);
-    let (seller, buyer) = (seller(), buyer());
-    [
-        Step::Buy { seller, quantity },
-        Step::Sell { buyer, quantity },
-    ]
-}
-
-/// More than the trader will ever have.
-fn failing() -> [Step; 1] {
-    [withdraw(1_000_000)]
-}
-
-/// The same bundle as one that the block rejects.
-fn rejected(transaction: &Transaction) -> Transaction {
-    let mut rejected = transaction.clone();
-    if let Transaction::ReceiveMessages(incoming) = &mut rejected {
-        incoming.action = MessageAction::Reject;
-    }
-    rejected
-}
-
-fn refusal(error: BlockError) -> (ApplicationId, String) {
-    let text = error.to_string();
-    let BlockError::Refused {
-        application_id,
-        failure,
-    } = error
-    else {
-        panic!("another error than expected: {text}")
-    };
-    assert!(
-        text.starts_with(&format!("application {application_id} refused the block: ")),
-        "{text}"
-    );
-    assert_eq!(failure.application_id, Some(application_id));
-    (application_id, words(&failure))
-}
-
-/// What a contract said when it panicked.
-fn words(failure: &Failure) -> String {
-    let FailureReason::Panic { message } = &failure.reason else {
-        panic!("another reason than expected: {failure}")
-    };
-    message.clone()
-}
-
-fn decode_balance(response: &[u8]) -> u128 {
-    match bcs::from_bytes(response) {
-        Ok(FungibleResponse::Balance(balance)) => balance.saturating_div(Amount::ONE),
-        other => panic!("the token answered {other:?} when asked for a balance"),
-    }
-}
-
-/// What one does with operations that are stored.
-fn operations(transactions: Vec<Transaction>) -> Vec<Operation> {
-    let operation = |transaction| match transaction {
-        Transaction::ExecuteOperation(operation) => operation,
-        other => panic!("no operation: {other:?}"),
-    };
-    transactions.into_iter().map(operation).collect()
 }

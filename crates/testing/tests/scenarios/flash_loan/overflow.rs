@@ -62,9 +62,9 @@ fn interest_that_is_too_large_is_no_gift() {
     }
     // What is within range is owed.
     for amount in [limit, Amount::from_attos(1)] {
-        let (refused_by, reason) = refusal(stage(&[amount]));
+        let (refused_by, failure) = refusal(stage(&[amount]));
         assert_eq!(refused_by, bank.forget_abi());
-        assert!(reason.contains("tokens are missing"), "{reason}");
+        assert!(words(&failure).contains("tokens are missing"), "{failure}");
     }
     let reserves = chains.token_balance(&chain, money, bank.into());
     assert_eq!(reserves, Amount::MAX);
