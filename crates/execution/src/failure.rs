@@ -245,6 +245,9 @@ pub enum LimitKind {
     /// Size of one event.
     #[error("size of an event")]
     EventBytes,
+    /// Bytes of events that the block emits or reads from other blocks.
+    #[error("bytes of the block's events")]
+    BlockBytes,
     /// Length of a stream's name.
     #[error("length of a stream's name")]
     StreamNameBytes,

@@ -338,6 +338,25 @@ mod tests {
         }
     }
 
+    /// Another layout would give other state hashes, and not find what is stored.
+    #[test]
+    fn keys_are_pinned() {
+        let (subscriber, chain_id) = (ApplicationId::new(hash(1)), ChainId(hash(2)));
+        let stream_id = stream(Some(3), "posts");
+        let keys = [
+            count_key(&stream_id),
+            subscription_key(subscriber, chain_id, &stream_id),
+            subscriptions_key(subscriber),
+            event_key(&EventId {
+                chain_id,
+                stream_id,
+                index: 4,
+            }),
+        ];
+        let pin = "39b84bd4ab500015b1bab2bedd385911631d5528f15fe0e52b4baa236448784c";
+        assert_eq!(CryptoHash::of_bytes(&keys.concat()).to_string(), pin);
+    }
+
     #[test]
     fn events_sort_by_index_and_streams_do_not_meet() {
         let id = |name: &str, index| EventId {

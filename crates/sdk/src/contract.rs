@@ -44,7 +44,8 @@ pub trait Contract: WithContractAbi + ContractAbi + Sized {
     /// Executes a message of the application on another chain.
     async fn execute_message(&mut self, message: Self::Message);
 
-    /// Handles new events on streams that the application follows.
+    /// Handles new events on streams that the application follows. Every event is told of once, in the order of
+    /// its stream; if this panics, nothing was told, and the same events come again in a later block.
     async fn process_streams(&mut self, _updates: Vec<StreamUpdate>) {}
 
     /// Sums up events when the chain is checkpointed.

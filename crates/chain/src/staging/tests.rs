@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
-use resident_base::{Amount, ApplicationId, BlockHeight, CryptoHash, Resources, Timestamp};
+use resident_base::{
+    Amount, ApplicationId, BlockHeight, CryptoHash, Resources, StreamId, Timestamp,
+};
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
-    OracleResponse, Refusal, SessionOutcome, Stop, Trace, TransactionEffects,
+    OracleResponse, Refusal, SessionOutcome, Stop, StreamHead, SubscriberUpdate, Trace,
+    TransactionEffects,
 };
 use resident_storage::{Batch, Statistics};
 
@@ -38,29 +41,8 @@ fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
     })
 }
 
-impl TransactionRunner for Script {
-    type Checkpoint = Self;
-
-    fn begin_transaction(&mut self, _: Option<Vec<OracleResponse>>) {
-        self.touched.clear();
-    }
-
-    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
-        let (Action::Operation(Operation::User {
-            application_id,
-            bytes,
-        })
-        | Action::Message {
-            message:
-                Message::User {
-                    application_id,
-                    bytes,
-                },
-            ..
-        }) = action
-        else {
-            return Err(Fault::Misuse("the script knows user actions only").into());
-        };
+impl Script {
+    fn say(&mut self, application_id: ApplicationId, bytes: Vec<u8>) -> Result<Vec<u8>, Stop> {
         self.touched.insert(application_id);
         self.said.extend(&bytes);
         match bytes.as_slice() {
@@ -76,6 +58,37 @@ impl TransactionRunner for Script {
             }
             _ => Ok(bytes),
         }
+    }
+}
+
+impl TransactionRunner for Script {
+    type Checkpoint = Self;
+
+    fn begin_transaction(&mut self, _: Option<Vec<OracleResponse>>) {
+        self.touched.clear();
+    }
+
+    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        if let Action::ProcessStreams(update) = action {
+            let name = update.streams[0].stream_id.stream_name.0.clone();
+            return self.say(update.subscriber, name);
+        }
+        let (Action::Operation(Operation::User {
+            application_id,
+            bytes,
+        })
+        | Action::Message {
+            message:
+                Message::User {
+                    application_id,
+                    bytes,
+                },
+            ..
+        }) = action
+        else {
+            return Err(Fault::Misuse("the script knows user actions only").into());
+        };
+        self.say(application_id, bytes)
     }
 
     fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
@@ -179,6 +192,23 @@ fn auto_retry(max_failures: u32) -> StagingPolicy {
     }
 }
 
+/// News for an application.
+fn update(number: u8, text: &str) -> Transaction {
+    let subscriber = application(number);
+    let head = StreamHead {
+        chain_id: chain(9),
+        stream_id: StreamId {
+            application_id: subscriber.into(),
+            stream_name: text.into(),
+        },
+        next_index: 1,
+    };
+    Transaction::UpdateStreams(SubscriberUpdate {
+        subscriber,
+        streams: vec![head],
+    })
+}
+
 struct Report {
     transactions: Vec<Transaction>,
     failing: Failing,
@@ -202,6 +232,15 @@ impl Report {
             .dropped
             .iter()
             .map(|(incoming, _)| name(incoming))
+            .collect()
+    }
+
+    /// Applications whose updates were dropped, and why.
+    fn dropped_updates(&self) -> Vec<(u8, DropReason)> {
+        let updates = self.failing.dropped_updates.iter();
+        let number = |id: &ApplicationId| id.application_description_hash.as_bytes()[0];
+        updates
+            .map(|(update, reason)| (number(&update.subscriber), reason.clone()))
             .collect()
     }
 
@@ -342,6 +381,61 @@ fn a_failing_operation_fails_the_block() {
     ));
     let result = stage(vec![incoming(2, 1, &[(1, "fault")])], &auto_retry(9));
     assert!(result.is_err_and(|error| error.is_fault()));
+}
+
+#[test]
+fn a_failing_update_is_left_out_and_holds_up_nobody() {
+    let transactions = |middle: &[Transaction]| {
+        let (first, last) = (incoming(2, 1, &[(1, "a")]), incoming(2, 2, &[(1, "b")]));
+        [&[first], middle, &[last]].concat()
+    };
+    let bad = [update(1, "fail"), update(2, "news"), update(3, "limit")];
+    let staged = stage(transactions(&bad), &auto_retry(1)).unwrap();
+    let expected = stage(transactions(&bad[1..2]), &auto_retry(1)).unwrap();
+    assert_eq!(staged.transactions, expected.transactions);
+    assert_eq!(staged.outcome, expected.outcome);
+    let [(1, DropReason::Failed(_)), (3, DropReason::Failed(_))] = staged.dropped_updates()[..]
+    else {
+        panic!("{:?}", staged.dropped_updates());
+    };
+    assert_eq!((staged.rejected(), staged.dropped()), (vec![], vec![]));
+    // Even as the first of the block: there is nobody to reject it to.
+    let staged = stage(vec![update(1, "limit")], &auto_retry(0)).unwrap();
+    assert_eq!(
+        (staged.transactions.len(), staged.dropped_updates().len()),
+        (0, 1)
+    );
+    let result = stage(vec![update(1, "fail")], &StagingPolicy::Abort);
+    assert!(matches!(
+        result,
+        Err(BlockError::TransactionFailed { index: 0, .. })
+    ));
+}
+
+#[test]
+fn updates_wait_for_room_as_bundles_do() {
+    let transactions = vec![update(1, "a"), update(2, "b"), operation(1, "c")];
+    let staged = stage_with(transactions, &auto_retry(0), 2, &mut || Duration::ZERO);
+    assert!(matches!(staged, Err(BlockError::TooLarge { .. })));
+    let transactions = vec![operation(1, "c"), update(1, "a"), update(2, "b")];
+    let staged = stage_with(transactions, &auto_retry(0), 2, &mut || Duration::ZERO);
+    let dropped = staged.unwrap().dropped_updates();
+    assert_eq!(dropped, [(2, DropReason::BlockFull)]);
+}
+
+#[test]
+fn a_refusal_removes_the_latest_update_that_reached_the_application() {
+    let transactions = vec![
+        update(1, "a"),
+        update(1, "refuse"),
+        update(2, "b"),
+        operation(2, "c"),
+    ];
+    let staged = stage(transactions, &auto_retry(0)).unwrap();
+    let [(1, DropReason::Refused(_))] = staged.dropped_updates()[..] else {
+        panic!("{:?}", staged.dropped_updates());
+    };
+    assert_eq!(staged.transactions.len(), 3);
 }
 
 #[test]

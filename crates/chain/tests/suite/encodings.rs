@@ -2,16 +2,16 @@
 //! longer be read, or nodes of different versions would disagree.
 
 use resident_base::{
-    AccountOwner, Amount, BlobId, BlobType, BlockHeight, ChainId, CryptoHash, Resources, Timestamp,
-    http,
+    AccountOwner, Amount, ApplicationId, BlobId, BlobType, BlockHeight, ChainId, CryptoHash, Event,
+    EventId, GenericApplicationId, Resources, StreamId, Timestamp, http,
 };
 use resident_chain::{
     Block, BlockOutcome, ExecutedBlock, IncomingBundle, MessageAction, MessageBundle,
     PostedMessage, Transaction, TransactionOutcome,
 };
 use resident_execution::{
-    Message, MessageKind, Operation, OracleResponse, OutgoingMessage, SystemMessage,
-    SystemOperation, TransactionEffects,
+    Message, MessageKind, Operation, OracleResponse, OutgoingMessage, StreamHead, SubscriberUpdate,
+    SystemMessage, SystemOperation, TransactionEffects,
 };
 
 use crate::common::transfer;
@@ -42,6 +42,49 @@ fn bundle() -> MessageBundle {
             kind,
             message: credit(),
         }],
+    }
+}
+
+fn update() -> Transaction {
+    let subscriber = ApplicationId::new(CryptoHash::from([22; 32]));
+    let head = StreamHead {
+        chain_id: chain(23),
+        stream_id: stream(),
+        next_index: 24,
+    };
+    Transaction::UpdateStreams(SubscriberUpdate {
+        subscriber,
+        streams: vec![head],
+    })
+}
+
+fn stream() -> StreamId {
+    StreamId {
+        application_id: GenericApplicationId::User(ApplicationId::new(CryptoHash::from([25; 32]))),
+        stream_name: "posts".into(),
+    }
+}
+
+/// What such an update leaves, if the application reads an event and emits one.
+fn streamed() -> TransactionEffects {
+    let id = EventId {
+        chain_id: chain(23),
+        stream_id: stream(),
+        index: 23,
+    };
+    let event = Event {
+        stream_id: stream(),
+        index: 26,
+        value: vec![27],
+    };
+    let value = vec![28];
+    TransactionEffects {
+        events: vec![event],
+        oracle_responses: vec![
+            OracleResponse::EventExists(id.clone()),
+            OracleResponse::Event { id, value },
+        ],
+        ..Default::default()
     }
 }
 
@@ -109,6 +152,14 @@ fn hashes_are_pinned() {
         (
             executed.hash(),
             "da73fc6860b10c2feee63249757daaa7dd027dde65969ee03531b1086acf314b",
+        ),
+        (
+            CryptoHash::of_bytes(&bcs::to_bytes(&update()).unwrap()),
+            "bbf0907e49a9a7018f97f28d0657adbc06f42340d9505dd62a1bc5f7026cc3ce",
+        ),
+        (
+            CryptoHash::new(&streamed()),
+            "c7407ff70cae6e2dea111aad9e0c6e1d3906b1ce0fb39bd5dd417f34a8d1a77e",
         ),
         (
             bundle,

@@ -22,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) meters: Meters,
     /// Events that the block emitted.
     events: u64,
+    /// Bytes of events that the block emitted or recorded.
+    outcome_bytes: u64,
 }
 
 impl Usage {
@@ -112,7 +114,19 @@ impl Usage {
             return Err(LimitKind::EventBytes.into());
         }
         add(&mut self.events, 1, limits.events, LimitKind::Events)?;
-        self.write((name_bytes + value_bytes) as u64, policy)
+        let bytes = (name_bytes + value_bytes) as u64;
+        self.outcome_bytes(bytes, policy)?;
+        self.write(bytes, policy)
+    }
+
+    /// Counts what becomes part of the block's outcome, so that memory ends no sooner than the block does.
+    pub(crate) fn outcome_bytes(
+        &mut self,
+        bytes: u64,
+        policy: &ResourcePolicy,
+    ) -> Result<(), Stop> {
+        let limit = policy.limits.block_bytes;
+        add(&mut self.outcome_bytes, bytes, limit, LimitKind::BlockBytes)
     }
 
     /// Counts a blob.

@@ -549,6 +549,22 @@ fn an_update_that_leads_to_a_refusal_gives_way() {
     scene.add(follower, &[own(2)]);
 }
 
+/// What a block emits and what it reads from other blocks is recorded in it, and kept in memory until then.
+#[test]
+fn events_do_not_fill_more_than_the_block() {
+    let scene = Scene::new().with_limits(|policy| policy.limits.block_bytes = 2_048);
+    let (author, follower) = (&scene.author, &scene.follower);
+    scene.run(author, &[&[b'v', 4]]);
+    let twice: [&[u8]; 2] = [&[b'v', 4], &[b'v', 4]];
+    let read_twice = read(b'r', author.id, 0).repeat(2);
+    scene.run(follower, &[&read(b'r', author.id, 0)]);
+    for (chain, commands) in [(author, &twice[..]), (follower, &[&read_twice, b"ea"])] {
+        let operation = teller::operation(scene.teller, commands);
+        let reason = scene.refusal(chain, &[operation]);
+        assert_eq!(reason, FailureReason::Limit(LimitKind::BlockBytes));
+    }
+}
+
 #[test]
 fn limits_of_names_values_numbers_and_subscriptions() {
     let scene = Scene::new().with_limits(|policy| {
