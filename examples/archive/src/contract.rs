@@ -44,7 +44,7 @@ impl Contract for ArchiveContract {
 
     async fn execute_operation(&mut self, operation: Operation) -> Response {
         match operation {
-            Operation::Fetch { url } => Response::Fetched(self.fetch(url)),
+            Operation::Fetch { url } => Response::Fetched(self.fetch(&url)),
             Operation::Read { url } => Response::Page(self.read(&url).await),
             Operation::AddShelf { name, module_id } => self.add_shelf(name, module_id).await,
             Operation::OnShelf { name, operation } => self.on_shelf(&name, &operation).await,
@@ -65,14 +65,14 @@ impl Contract for ArchiveContract {
 }
 
 impl ArchiveContract {
-    fn fetch(&mut self, url: String) -> DataBlobHash {
-        let response = self.runtime.http_request(http::Request::get(&url));
+    fn fetch(&mut self, url: &str) -> DataBlobHash {
+        let response = self.runtime.http_request(http::Request::get(url));
         let status = response.status;
         assert_eq!(status, 200, "{url} cannot be kept: status {status}");
         let hash = self.runtime.create_data_blob(response.body);
         self.state
             .pages
-            .insert(&url, hash)
+            .insert(url, hash)
             .expect("a URL can be a key");
         hash
     }
