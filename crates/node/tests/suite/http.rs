@@ -214,7 +214,13 @@ fn what_is_no_answer_is_an_error() {
         .unwrap()
         .local_addr()
         .unwrap();
-    for url in [format!("http://{gone}/"), "http://a b/".to_owned()] {
+    // With the feature `https` this is asked for too, and nobody is there either.
+    let encrypted = format!("https://{gone}/");
+    for url in [
+        format!("http://{gone}/"),
+        encrypted,
+        "http://a b/".to_owned(),
+    ] {
         let error = HttpOracle.http_request(&Request::get(url), &BOUNDS);
         let error = error.expect_err("nobody is there");
         assert!(matches!(error, OracleError::Unreachable { .. }), "{error}");

@@ -3,6 +3,7 @@
 //! committed.
 
 mod accounting;
+mod archive;
 mod asking_servers;
 mod bad_blocks;
 mod bad_input;
