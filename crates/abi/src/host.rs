@@ -3,7 +3,8 @@
 use resident_witty::{WitLift, WitLower};
 
 use crate::wire::{
-    Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, OutgoingMessage, WriteOperation,
+    Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, ManageChainError, OutgoingMessage,
+    WriteOperation,
 };
 
 /// How one host function is reached: the host, then the lifted parameters as a tuple.
@@ -102,6 +103,12 @@ host_functions! {
         "assert-before" => fn assert_before(timestamp: u64) -> ();
         /// What is left of the transaction's fuel.
         "remaining-fuel" => fn remaining_fuel() -> u64;
+        /// Closes the chain: it executes nothing after this transaction.
+        "close-chain" => fn close_chain() -> Result<(), ManageChainError>;
+        /// Who owns the chain, in BCS.
+        "chain-ownership" => fn chain_ownership() -> Vec<u8>;
+        /// Gives the chain other owners, in BCS.
+        "change-ownership" => fn change_ownership(ownership: Vec<u8>) -> Result<(), ManageChainError>;
     }
 
     interface "resident:app/storage" {

@@ -20,6 +20,12 @@ pub(crate) const FINALIZATION_BYTES: usize = RESERVED_BYTES / 2;
 /// What is left of [`MAX_BLOCK_BYTES`] for the finalization and the block's own fields.
 const RESERVED_BYTES: usize = MAX_BLOCK_BYTES / 4;
 
+/// The most that the messages of one transaction, or of the finalization, may have together, encoded, in bytes.
+///
+/// They may all be for one chain, which must be able to reject them: a block has to have room for such a
+/// bundle and for all that bounces, which is less than twice as large.
+pub const MAX_SENT_BYTES: usize = MAX_BLOCK_BYTES / 16 * 5;
+
 /// What executing a block leaves for the node to commit.
 pub struct BlockExecution {
     /// The block and its outcome.

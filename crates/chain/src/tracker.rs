@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use resident_base::{ApplicationId, Blob, ChainId};
+use resident_base::{AccountOwner, Amount, ApplicationId, Blob, ChainId};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageContext, MessageKind,
-    Operation, OracleResponse, OutgoingMessage, Refusal, Session, SessionCheckpoint,
-    SessionOutcome, Stop, Trace, TransactionEffects,
+    Action, Failure, FailureReason, Fault, LimitKind, Message, Operation, OracleResponse,
+    OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace,
+    TransactionEffects,
 };
 use resident_storage::Batch;
 
 use crate::{
     BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome,
-    assembly::FINALIZATION_BYTES, records,
+    assembly::{FINALIZATION_BYTES, MAX_SENT_BYTES},
+    records, rejection,
 };
 
 /// Runs the actions of one block. A [`Session`] does; tests put a script in its place.
@@ -37,6 +38,10 @@ pub trait TransactionRunner {
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>>;
+    /// See [`Session::is_closed`].
+    fn is_closed(&self) -> bool;
+    /// See [`Session::return_tokens`].
+    fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault>;
     /// See [`Session::read_system`].
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
     /// See [`Session::write_system`].
@@ -120,21 +125,28 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         recorded: Option<&[OracleResponse]>,
     ) -> Result<(), Halt> {
         self.executions += 1;
-        let limit = self.make_room(transaction)?;
         self.runner.begin_transaction(recorded.map(<[_]>::to_vec));
         let outcome = match transaction {
-            Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
-            Transaction::ReceiveMessages(incoming) => match incoming.action {
-                MessageAction::Accept => self.run_bundle(incoming)?,
-                MessageAction::Reject => self.reject_bundle(incoming)?,
-            },
+            Transaction::ReceiveMessages(incoming) if incoming.action == MessageAction::Reject => {
+                self.reject_bundle(transaction, incoming)?
+            }
+            _ => self.run_within_limits(transaction)?,
         };
-        self.size_bytes += encoded_size(&outcome);
-        if self.size_bytes > limit {
-            return Err(Halt::Stop(Stop::Failure(block_is_full())));
-        }
         self.outcomes.push(outcome);
         Ok(())
+    }
+
+    fn run_within_limits(&mut self, transaction: &Transaction) -> Result<TransactionOutcome, Halt> {
+        self.add_size(encoded_size(transaction))?;
+        let outcome = match transaction {
+            Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
+            Transaction::ReceiveMessages(incoming) => self.run_bundle(incoming)?,
+        };
+        if encoded_size(&outcome.effects.messages) > MAX_SENT_BYTES {
+            return Err(block_is_full().into());
+        }
+        self.add_size(encoded_size(&outcome))?;
+        Ok(outcome)
     }
 
     /// Remembers this point, in place of the one remembered before.
@@ -164,10 +176,10 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     pub fn finalize(&mut self, recorded: Option<&[OracleResponse]>) -> Result<(), Box<Refusal>> {
         let effects = self.runner.finalize(recorded.map(<[_]>::to_vec))?;
         let size_bytes = self.size_bytes + encoded_size(&effects);
-        if let Some(application_id) =
-            last_sender(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
-        {
-            let stop = Stop::Failure(block_is_full());
+        let is_too_large = size_bytes > self.max_size_bytes + FINALIZATION_BYTES
+            || encoded_size(&effects.messages) > MAX_SENT_BYTES;
+        if let Some(application_id) = last_sender(&effects).filter(|_| is_too_large) {
+            let stop = block_is_full();
             return Err(Box::new(Refusal {
                 application_id,
                 stop,
@@ -214,6 +226,11 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         self.executions
     }
 
+    /// Whether the chain is closed, so that bundles can only be rejected.
+    pub fn is_closed(&self) -> bool {
+        self.runner.is_closed()
+    }
+
     /// Whether a transaction of the block entered an application.
     pub fn has_touched(&self, transaction: usize, application_id: &ApplicationId) -> bool {
         self.touched
@@ -230,16 +247,13 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     }
 
     fn run_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+        if self.runner.is_closed() {
+            return Err(failure(FailureReason::ChainClosed).into());
+        }
         self.consume(incoming)?;
         for posted in &incoming.bundle.messages {
-            let context = MessageContext {
-                origin: incoming.origin,
-                timestamp: incoming.bundle.timestamp,
-                authenticated_owner: posted.authenticated_owner,
-                is_bouncing: posted.kind == MessageKind::Bouncing,
-            };
             self.runner.run(Action::Message {
-                context,
+                context: rejection::context(incoming, posted),
                 message: posted.message.clone(),
             })?;
         }
@@ -252,15 +266,33 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         })
     }
 
-    /// Takes a bundle out of the inbox without executing it. This enters no application and is free, so
-    /// it can always be done.
+    /// Takes a bundle out of the inbox without executing it. Tracked messages bounce to their sender, and
+    /// grants are refunded. This enters no application and is free, so it can always be done, if only as
+    /// the first of a block.
     ///
-    /// Here tracked messages will bounce to their sender and grants will be refunded; the effects of that
-    /// will be the outcome.
-    fn reject_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+    /// After a failure nothing has happened.
+    fn reject_bundle(
+        &mut self,
+        transaction: &Transaction,
+        incoming: &IncomingBundle,
+    ) -> Result<TransactionOutcome, Halt> {
+        if rejection::is_protected(incoming) && !self.runner.is_closed() {
+            return Err(failure(FailureReason::ProtectedMessage).into());
+        }
+        let outcome = rejection::outcome(incoming);
+        let size_bytes = encoded_size(transaction) + encoded_size(&outcome);
+        if self.outcomes.is_empty() {
+            // Whatever comes first and is rejected enters in any case, or it would wait for ever.
+            self.size_bytes += size_bytes;
+        } else {
+            self.add_size(size_bytes)?;
+        }
         self.consume(incoming)?;
+        for (owner, amount) in rejection::returned_tokens(incoming) {
+            self.runner.return_tokens(owner, amount)?;
+        }
         self.touched.push(BTreeSet::new());
-        Ok(TransactionOutcome::default())
+        Ok(outcome)
     }
 
     /// Moves the sender's cursor forward, which is part of the hashed state.
@@ -280,23 +312,14 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         Ok(self.runner.write_system(&key, records::encode(&found))?)
     }
 
-    /// Counts the transaction's own size, unless there is no room for it, and gives the size that the
-    /// block may have with its outcome. A rejection's outcome is empty, so once it has room it fits.
-    fn make_room(&mut self, transaction: &Transaction) -> Result<usize, Halt> {
-        let size_bytes = self.size_bytes + encoded_size(transaction);
-        let incoming = transaction.bundle();
-        let is_rejected = incoming.is_some_and(|incoming| incoming.action == MessageAction::Reject);
-        // A bundle that comes first and is rejected enters in any case, or it would wait for ever.
-        let is_exempt = is_rejected && self.outcomes.is_empty();
-        if size_bytes > self.max_size_bytes && !is_exempt {
-            return Err(Halt::Stop(Stop::Failure(block_is_full())));
+    /// Counts encoded bytes, unless there is no room for them.
+    fn add_size(&mut self, bytes: usize) -> Result<(), Halt> {
+        let size_bytes = self.size_bytes + bytes;
+        if size_bytes > self.max_size_bytes {
+            return Err(block_is_full().into());
         }
         self.size_bytes = size_bytes;
-        Ok(if is_rejected {
-            usize::MAX
-        } else {
-            self.max_size_bytes
-        })
+        Ok(())
     }
 }
 
@@ -310,11 +333,16 @@ fn last_sender(effects: &TransactionEffects) -> Option<ApplicationId> {
 }
 
 /// Most of what an outcome consists of are messages.
-fn block_is_full() -> Failure {
-    Failure {
+fn block_is_full() -> Stop {
+    failure(FailureReason::Limit(LimitKind::MessageBytes))
+}
+
+/// A failure that is no application's.
+fn failure(reason: FailureReason) -> Stop {
+    Stop::Failure(Failure {
         application_id: None,
-        reason: FailureReason::Limit(LimitKind::MessageBytes),
-    }
+        reason,
+    })
 }
 
 fn encoded_size(value: &impl serde::Serialize) -> usize {
@@ -365,6 +393,14 @@ impl TransactionRunner for Session {
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>> {
         self.finalize(recorded)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault> {
+        self.return_tokens(owner, amount)
     }
 
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

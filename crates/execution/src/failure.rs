@@ -118,6 +118,17 @@ pub enum FailureReason {
         /// What it had to be before.
         limit: Timestamp,
     },
+    /// The chain is closed, and only rejects.
+    #[error("the chain is closed: it executes nothing any more")]
+    ChainClosed,
+    /// A bundle was to be rejected that may not be.
+    #[error(
+        "the bundle has a protected message and may not be rejected; accept it, or leave it for later"
+    )]
+    ProtectedMessage,
+    /// The chain would have nobody who can propose a block.
+    #[error("the new ownership of the chain is malformed, or has no owner")]
+    BadOwnership,
     /// The chain does not let this application execute operations.
     #[error("the chain does not permit operations of {0}")]
     NotPermitted(GenericApplicationId),

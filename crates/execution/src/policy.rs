@@ -122,4 +122,6 @@ pub(crate) mod host_cost {
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 500;
+    /// Closing the chain, or changing its owners.
+    pub(crate) const CHANGE_CHAIN: u64 = 500;
 }

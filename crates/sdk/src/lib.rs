@@ -111,6 +111,7 @@ pub use bcs;
 pub use host::bindings;
 pub use log;
 pub use resident_base as base_types;
+pub use resident_base::Resources;
 pub use serde;
 pub use serde_json;
 
@@ -118,7 +119,10 @@ pub use crate::{
     abi::{ContractAbi, ServiceAbi, WithContractAbi, WithServiceAbi},
     contract::Contract,
     host::KeyValueStore,
-    runtime::{AccountPermissionError, ContractRuntime, MessageBuilder, SendMessageRequest},
+    runtime::{
+        AccountPermissionError, ContractRuntime, ManageChainError, MessageBuilder,
+        SendMessageRequest,
+    },
     util::ToBcsBytes,
     views::ViewStorageContext,
 };

@@ -258,6 +258,12 @@ impl TestChains {
         balance.expect("the store can be read")
     }
 
+    /// Whether a chain is closed.
+    pub fn is_closed(&self, chain: ChainId) -> bool {
+        let is_closed = self.executor(self.engine).is_closed(chain);
+        is_closed.expect("the store can be read")
+    }
+
     /// The store.
     pub fn store(&self) -> &Arc<dyn KeyValueStore> {
         &self.store

@@ -3,8 +3,8 @@
 use resident_abi::{
     ContractHost,
     wire::{
-        Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, OutgoingMessage as WireMessage,
-        WriteOperation,
+        Account, AccountOwner, Amount, Hash, KeyValue, LogLevel, ManageChainError,
+        OutgoingMessage as WireMessage, WriteOperation,
     },
 };
 use resident_base as base;
@@ -86,12 +86,17 @@ impl ContractHost for RuntimeHandle {
     fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
         self.charge_call(message.message.len())?;
         self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let prices = &self.context.policy.prices;
+        let grant = prices.fee(&message.grant.into());
+        let refund_grant_to = self.take_grant(grant)?;
         let frame = self.frame();
         let authenticated_owner = frame.authenticated_owner.filter(|_| message.authenticated);
         let application_id = frame.application_id;
         self.send(OutgoingMessage {
             destination: message.destination.into(),
             authenticated_owner,
+            grant,
+            refund_grant_to,
             kind: if message.tracked {
                 MessageKind::Tracked
             } else {
@@ -161,6 +166,25 @@ impl ContractHost for RuntimeHandle {
     fn remaining_fuel(&mut self) -> Result<u64, Stop> {
         self.charge_call(0)?;
         Ok(u64::try_from(self.usage.meters.fuel).unwrap_or_default())
+    }
+
+    fn close_chain(&mut self) -> Result<Result<(), ManageChainError>, Stop> {
+        self.charge_call(0)?;
+        self.close()
+    }
+
+    fn chain_ownership(&mut self) -> Result<Vec<u8>, Stop> {
+        let ownership = bcs::to_bytes(&self.config.ownership).expect("an ownership is bounded");
+        self.charge_call(ownership.len())?;
+        Ok(ownership)
+    }
+
+    fn change_ownership(
+        &mut self,
+        ownership: Vec<u8>,
+    ) -> Result<Result<(), ManageChainError>, Stop> {
+        self.charge_call(ownership.len())?;
+        self.set_ownership(&ownership)
     }
 
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {

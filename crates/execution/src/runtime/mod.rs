@@ -6,7 +6,9 @@
 //! channel on the way of a host call, and the borrow checker sees that nothing else can touch it.
 
 pub(crate) mod balances;
+mod fees;
 mod host;
+mod management;
 #[allow(dead_code)]
 mod oracle;
 mod system;
@@ -18,9 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use resident_base::{
-    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, VmRuntime,
-};
+use resident_base::{AccountOwner, ApplicationDescription, ApplicationId, Blob, BlobId, VmRuntime};
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
@@ -46,7 +46,7 @@ pub(crate) const MAX_CALL_DEPTH: usize = 64;
 pub(crate) struct Runtime {
     pub(crate) executor: Executor,
     pub(crate) context: BlockContext,
-    pub(crate) config: ChainConfig,
+    pub(crate) config: Arc<ChainConfig>,
     pub(crate) journal: Journal,
     pub(crate) usage: Usage,
     pub(crate) instances: InstanceTable,
@@ -192,7 +192,7 @@ impl Runtime {
         Runtime {
             executor,
             context,
-            config,
+            config: Arc::new(config),
             journal,
             usage: Usage::default(),
             instances,
@@ -225,35 +225,6 @@ impl Runtime {
         self.transaction.message = None;
         let policy = self.context.policy.clone();
         self.usage.begin(&policy);
-    }
-
-    /// Ends a transaction, or one application's finalization: books the fuel and takes the fee.
-    pub(crate) fn charge_fee(&mut self) -> Result<(), Stop> {
-        let fuel_before = self.usage.used.wasm_fuel;
-        let policy = self.context.policy.clone();
-        let fee = self.usage.end(&policy);
-        self.trace.fuel += self.usage.used.wasm_fuel - fuel_before;
-        if fee == Amount::ZERO {
-            return Ok(());
-        }
-        self.pay(fee)?;
-        self.usage.fees = self.usage.fees.saturating_add(fee);
-        Ok(())
-    }
-
-    /// The chain pays first, and the block's signer what the chain has not got.
-    fn pay(&mut self, fee: Amount) -> Result<(), Stop> {
-        let from_chain = balances::read_balance(&mut self.journal, AccountOwner::CHAIN)?.min(fee);
-        balances::debit(&mut self.journal, AccountOwner::CHAIN, from_chain)?;
-        let rest = fee.saturating_sub(from_chain);
-        if rest == Amount::ZERO {
-            return Ok(());
-        }
-        let payer = self
-            .context
-            .authenticated_owner
-            .unwrap_or(AccountOwner::CHAIN);
-        balances::debit(&mut self.journal, payer, rest)
     }
 
     fn frame(&self) -> &Frame {

@@ -17,6 +17,7 @@ use crate::{
 impl RuntimeHandle {
     /// Runs one action, and gives its response.
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        self.check_open()?;
         match action {
             Action::Operation(Operation::User {
                 application_id,
@@ -60,7 +61,7 @@ impl RuntimeHandle {
                     owner: context.authenticated_owner,
                     caller: None,
                 };
-                self.enter(application_id, authority, Entry::Message(bytes))
+                self.enter(application_id, authority, Entry::Message(bytes))?;
             }
             Message::System(SystemMessage::Credit {
                 target,
@@ -69,9 +70,10 @@ impl RuntimeHandle {
             }) => {
                 let receiver = if context.is_bouncing { source } else { target };
                 balances::credit(&mut self.journal, receiver, amount)?;
-                Ok(Vec::new())
             }
         }
+        self.charge_message(&context)?;
+        Ok(Vec::new())
     }
 
     fn run_system(&mut self, operation: SystemOperation) -> Result<Vec<u8>, Stop> {
@@ -115,6 +117,11 @@ impl RuntimeHandle {
                 self.create_application(&description, instantiation_argument)
                     .map(|id| encode(&id))
             }
+            SystemOperation::CloseChain => {
+                self.check_signed_for(AccountOwner::CHAIN)?;
+                self.set_closed()?;
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -134,12 +141,11 @@ impl RuntimeHandle {
             amount,
             source,
         };
-        self.send(OutgoingMessage {
-            destination: recipient.chain_id,
-            authenticated_owner: None,
-            kind: MessageKind::Tracked,
-            message: Message::System(credit),
-        })
+        self.send(OutgoingMessage::new(
+            recipient.chain_id,
+            MessageKind::Tracked,
+            Message::System(credit),
+        ))
     }
 
     fn check_signed_for(&self, owner: AccountOwner) -> Result<(), Stop> {

@@ -12,9 +12,9 @@ pub(crate) struct Usage {
     pub(crate) used: Resources,
     /// The fees charged so far.
     pub(crate) fees: Amount,
-    /// `used` when the running transaction began.
-    at_begin: Resources,
-    /// The fuel that the running transaction was given.
+    /// `used` when the fee was last settled.
+    settled: Resources,
+    /// The fuel that the running transaction had at that moment.
     granted: i64,
     /// What is left of it.
     pub(crate) meters: Meters,
@@ -30,16 +30,24 @@ impl Usage {
             fuel: self.granted,
             stack: STACK_UNITS,
         };
-        self.at_begin = self.used;
+        self.settled = self.used;
     }
 
-    /// Books the transaction's fuel, and gives the fee for all that it used.
-    pub(crate) fn end(&mut self, policy: &ResourcePolicy) -> Amount {
-        let spent = self.granted.saturating_sub(self.meters.fuel.max(0));
+    /// Books the fuel that was spent since the last time, and gives the fee for all that was used since.
+    pub(crate) fn settle(&mut self, policy: &ResourcePolicy) -> Amount {
+        let left = self.meters.fuel.max(0);
+        let spent = self.granted.saturating_sub(left);
+        self.granted = left;
+        self.used.wasm_fuel += u64::try_from(spent).unwrap_or_default();
+        let fee = policy.prices.fee(&difference(&self.used, &self.settled));
+        self.settled = self.used;
+        fee
+    }
+
+    /// Takes back what is left of a transaction's fuel, after its last fee was settled.
+    pub(crate) fn end(&mut self) {
         self.granted = 0;
         self.meters = Meters::default();
-        self.used.wasm_fuel += u64::try_from(spent).unwrap_or_default();
-        policy.prices.fee(&difference(&self.used, &self.at_begin))
     }
 
     /// Takes fuel for what a host function is about to do.
@@ -153,7 +161,13 @@ mod tests {
     fn spend(usage: &mut Usage, fuel: u64) -> Amount {
         usage.begin(&policy());
         usage.charge_fuel(fuel).expect("there is enough");
-        usage.end(&policy())
+        end(usage)
+    }
+
+    fn end(usage: &mut Usage) -> Amount {
+        let fee = usage.settle(&policy());
+        usage.end();
+        fee
     }
 
     #[test]
@@ -168,7 +182,7 @@ mod tests {
             matches!(&stop, Stop::Failure(failure) if failure.is_limit()),
             "{stop}"
         );
-        usage.end(&policy());
+        end(&mut usage);
         assert_eq!(usage.used.wasm_fuel, 250, "what was there is spent");
     }
 
@@ -177,9 +191,9 @@ mod tests {
         let mut usage = Usage::default();
         usage.begin(&policy());
         usage.message(20, &policy()).expect("there is room");
-        assert_eq!(usage.end(&policy()), Amount::from_attos(50));
+        assert_eq!(end(&mut usage), Amount::from_attos(50));
         usage.begin(&policy());
-        assert_eq!(usage.end(&policy()), Amount::ZERO);
+        assert_eq!(end(&mut usage), Amount::ZERO);
     }
 
     #[test]

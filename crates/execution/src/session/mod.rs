@@ -22,7 +22,10 @@ use crate::{
     contract::ContractInstance,
     executor::decode_description,
     modules::Module,
-    runtime::{Authority, Counters, Entry, Runtime, RuntimeHandle, Usage, balances},
+    runtime::{
+        Authority, Counters, Entry, Runtime, RuntimeHandle, Usage,
+        balances::{self, ChainConfig},
+    },
 };
 
 /// What all transactions of a block have in common.
@@ -58,6 +61,7 @@ pub struct SessionCheckpoint {
     mark: Mark,
     usage: Usage,
     counters: Counters,
+    config: Arc<ChainConfig>,
     blobs: usize,
     loads: u64,
     fuel: u64,
@@ -167,6 +171,7 @@ impl Session {
             mark,
             usage: runtime.usage.clone(),
             counters: runtime.counters,
+            config: runtime.config.clone(),
             blobs: runtime.blobs.len(),
             loads: runtime.trace.loads,
             fuel: runtime.trace.fuel,
@@ -182,6 +187,7 @@ impl Session {
         runtime.journal.roll_back(to.mark)?;
         runtime.usage = to.usage.clone();
         runtime.counters = to.counters;
+        runtime.config = to.config.clone();
         runtime.blobs.truncate(to.blobs);
         runtime.trace.loads = to.loads;
         runtime.trace.fuel = to.fuel;
@@ -193,6 +199,20 @@ impl Session {
     /// The applications entered since the transaction began, also by calls.
     pub fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
         &self.runtime.transaction.touched
+    }
+
+    /// Whether the chain is closed, be it since this block.
+    pub fn is_closed(&self) -> bool {
+        self.runtime.config.is_closed
+    }
+
+    /// Returns tokens to the account that they came from. They are lost only if it has more than any
+    /// account can.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault> {
+        balances::credit_or_lose(&mut self.runtime.journal, owner, amount)
     }
 
     /// Finalizes every loaded application, in reverse order of loading. `recorded` is as for

@@ -3,8 +3,10 @@
 //! Both choices define `Host` with [`HostCalls`], `KeyValueStore` with the views' `Store`, and `prepare_diagnostics`.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp,
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership, Resources,
+    Timestamp,
 };
+use crate::runtime::ManageChainError;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
@@ -47,6 +49,9 @@ pub(crate) trait HostCalls {
     ) -> Vec<u8>;
     fn assert_before(&self, timestamp: Timestamp);
     fn remaining_fuel(&self) -> u64;
+    fn close_chain(&self) -> Result<(), ManageChainError>;
+    fn chain_ownership(&self) -> ChainOwnership;
+    fn change_ownership(&self, ownership: ChainOwnership) -> Result<(), ManageChainError>;
 }
 
 /// An encoded message and how to send it.
@@ -59,5 +64,6 @@ pub(crate) struct Outgoing {
     pub(crate) destination: ChainId,
     pub(crate) authenticated: bool,
     pub(crate) tracked: bool,
+    pub(crate) grant: Resources,
     pub(crate) message: Vec<u8>,
 }

@@ -12,7 +12,10 @@ pub use self::message::{MessageBuilder, SendMessageRequest};
 use crate::{
     KeyValueStore,
     abi::ContractAbi,
-    base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership,
+        Timestamp,
+    },
     contract::Contract,
     entry::{decode_json, refuse},
     host::{Host, HostCalls},
@@ -66,6 +69,14 @@ impl<C: Contract> Default for BlockFacts<C> {
 pub struct AccountPermissionError {
     /// The owner whose permission is missing.
     pub owner: AccountOwner,
+}
+
+/// Why an application could not manage its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ManageChainError {
+    /// The chain's permissions do not name the application.
+    #[error("the chain does not permit the application to manage it")]
+    NotPermitted,
 }
 
 impl<C: Contract> ContractRuntime<C> {
@@ -232,5 +243,20 @@ impl<C: Contract> ContractRuntime<C> {
     /// The fuel that is left for the transaction.
     pub fn remaining_fuel(&mut self) -> u64 {
         self.host.remaining_fuel()
+    }
+
+    /// Closes the chain for good: after this transaction it executes nothing, and rejects whatever arrives.
+    pub fn close_chain(&mut self) -> Result<(), ManageChainError> {
+        self.host.close_chain()
+    }
+
+    /// Who owns the chain.
+    pub fn chain_ownership(&mut self) -> ChainOwnership {
+        self.host.chain_ownership()
+    }
+
+    /// Gives the chain other owners, of whom there must be one.
+    pub fn change_ownership(&mut self, ownership: ChainOwnership) -> Result<(), ManageChainError> {
+        self.host.change_ownership(ownership)
     }
 }

@@ -90,6 +90,9 @@ impl ContractHost for CounterHost {
         call_application(authenticated: bool, callee: wire::Hash, argument: Vec<u8>) -> Vec<u8>;
         assert_before(timestamp: u64) -> ();
         remaining_fuel() -> u64;
+        close_chain() -> Result<(), wire::ManageChainError>;
+        chain_ownership() -> Vec<u8>;
+        change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
         read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
         contains_key(key: Vec<u8>) -> bool;
         contains_keys(keys: Vec<Vec<u8>>) -> Vec<bool>;
