@@ -7,8 +7,8 @@ use resident_execution::{ResourcePolicy, Trace, put_blob};
 use resident_storage::{Batch, MAX_VALUE_BYTES};
 
 use crate::{
-    Block, BlockError, ChainTip, ExecutedBlock, MessageBundle, TrackedExecution, Transaction,
-    inbox, outbox, records,
+    Block, BlockError, ChainTip, ExecutedBlock, ExecutionReport, MessageBundle, TrackedExecution,
+    Transaction, inbox, outbox, records,
 };
 
 /// The most that a block and its outcome may have together, encoded, in bytes: what fits one record.
@@ -35,6 +35,8 @@ pub struct BlockExecution {
     pub batch: Batch,
     /// What it took; for staging, the last attempt.
     pub trace: Trace,
+    /// Who used what; the same wherever the block is run.
+    pub report: ExecutionReport,
     /// What the block sends, by destination. It is in the batch too.
     pub outgoing: BTreeMap<ChainId, Vec<MessageBundle>>,
 }
@@ -49,6 +51,7 @@ pub(crate) fn assemble(
         mut batch,
         blobs,
         trace,
+        report,
     } = tracked;
     let executed = ExecutedBlock { block, outcome };
     let chain = executed.block.chain_id;
@@ -74,6 +77,7 @@ pub(crate) fn assemble(
         executed,
         batch,
         trace,
+        report,
         outgoing,
     })
 }

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `block`, `outcome` | what is proposed, and what comes of it |
 //! | `policy`, `staging` | building a block |
+//! | `report` | who used what |
 //! | `committed`, `difference` | running a fixed block and comparing outcomes |
 //! | `tracker`, `rejection` | the one loop body that both share; what comes of a rejected bundle |
 //! | `assembly` | from a finished tracker to a batch |
@@ -37,6 +38,7 @@ mod outcome;
 mod policy;
 mod records;
 mod rejection;
+mod report;
 mod staging;
 mod tracker;
 
@@ -54,6 +56,7 @@ pub use crate::{
     outbox::confirm_delivery,
     outcome::{BlockOutcome, ExecutedBlock, TransactionOutcome},
     policy::{DropReason, FailureSummary, Progress, StagingPolicy, Verdict, decide},
+    report::ExecutionReport,
     staging::{StagedBlock, stage_block, stage_block_with_clock},
     tracker::{BlockCheckpoint, BlockExecutionTracker, Halt, TrackedExecution, TransactionRunner},
 };

@@ -6,12 +6,13 @@ use resident_base::{AccountOwner, Amount, ApplicationId, Blob, ChainId};
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, Operation, OracleResponse,
     OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, Trace,
-    TransactionEffects,
+    TransactionEffects, TransactionReport,
 };
 use resident_storage::Batch;
 
 use crate::{
-    BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome,
+    BlockOutcome, Cursor, ExecutionReport, IncomingBundle, MessageAction, Transaction,
+    TransactionOutcome,
     assembly::{FINALIZATION_BYTES, MAX_SENT_BYTES},
     records, rejection,
 };
@@ -38,6 +39,8 @@ pub trait TransactionRunner {
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>>;
+    /// See [`Session::take_report`].
+    fn take_report(&mut self) -> TransactionReport;
     /// See [`Session::is_closed`].
     fn is_closed(&self) -> bool;
     /// See [`Session::return_tokens`].
@@ -59,6 +62,8 @@ pub struct BlockExecutionTracker<R: TransactionRunner = Session> {
     outcomes: Vec<TransactionOutcome>,
     /// The applications that each transaction entered, in step with `outcomes`.
     touched: Vec<BTreeSet<ApplicationId>>,
+    /// In step with `outcomes`, too.
+    report: ExecutionReport,
     finalization: TransactionOutcome,
     /// Encoded bytes of the transactions and their outcomes.
     size_bytes: usize,
@@ -99,6 +104,8 @@ pub struct TrackedExecution {
     pub blobs: Vec<Blob>,
     /// What it took.
     pub trace: Trace,
+    /// Who used what.
+    pub report: ExecutionReport,
 }
 
 impl<R: TransactionRunner> BlockExecutionTracker<R> {
@@ -108,6 +115,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             runner,
             outcomes: Vec::new(),
             touched: Vec::new(),
+            report: ExecutionReport::default(),
             finalization: TransactionOutcome::default(),
             size_bytes: 0,
             max_size_bytes,
@@ -167,6 +175,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     ) -> Result<Vec<TransactionOutcome>, Fault> {
         self.runner.roll_back(&to.session)?;
         self.touched.truncate(to.outcomes);
+        self.report.transactions.truncate(to.outcomes);
         self.size_bytes = to.size_bytes;
         Ok(self.outcomes.split_off(to.outcomes))
     }
@@ -186,6 +195,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             }));
         }
         self.finalization.effects = effects;
+        self.report.finalization = self.runner.take_report();
         Ok(())
     }
 
@@ -201,6 +211,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             ..
         } = self.runner.finish()?;
         let (transactions, finalization) = (self.outcomes, self.finalization);
+        let report = self.report;
         let outcome = BlockOutcome {
             state_hash,
             transactions,
@@ -213,6 +224,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             batch,
             blobs,
             trace,
+            report,
         })
     }
 
@@ -240,9 +252,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
 
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
         let response = self.runner.run(Action::Operation(operation.clone()))?;
-        let effects = self.runner.end_transaction()?;
-        self.touched
-            .push(self.runner.touched_applications().clone());
+        let effects = self.end_transaction()?;
         Ok(TransactionOutcome { response, effects })
     }
 
@@ -257,13 +267,19 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
                 message: posted.message.clone(),
             })?;
         }
-        let effects = self.runner.end_transaction()?;
-        self.touched
-            .push(self.runner.touched_applications().clone());
+        let effects = self.end_transaction()?;
         Ok(TransactionOutcome {
             response: Vec::new(),
             effects,
         })
+    }
+
+    fn end_transaction(&mut self) -> Result<TransactionEffects, Halt> {
+        let effects = self.runner.end_transaction()?;
+        self.touched
+            .push(self.runner.touched_applications().clone());
+        self.report.transactions.push(self.runner.take_report());
+        Ok(effects)
     }
 
     /// Takes a bundle out of the inbox without executing it. Tracked messages bounce to their sender, and
@@ -292,6 +308,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             self.runner.return_tokens(owner, amount)?;
         }
         self.touched.push(BTreeSet::new());
+        self.report.transactions.push(TransactionReport::default());
         Ok(outcome)
     }
 
@@ -393,6 +410,10 @@ impl TransactionRunner for Session {
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>> {
         self.finalize(recorded)
+    }
+
+    fn take_report(&mut self) -> TransactionReport {
+        self.take_report()
     }
 
     fn is_closed(&self) -> bool {

@@ -98,6 +98,14 @@ pub enum Message {
 }
 
 impl Message {
+    /// The application that it is for; none if it is the system's.
+    pub fn application_id(&self) -> Option<ApplicationId> {
+        match self {
+            Message::System(_) => None,
+            Message::User { application_id, .. } => Some(*application_id),
+        }
+    }
+
     /// The size of the message's own content in bytes.
     pub fn size_bytes(&self) -> u64 {
         match self {

@@ -47,8 +47,10 @@ impl Failure {
     pub fn is_limit(&self) -> bool {
         match &self.reason {
             FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These two have nothing to do with what else is in the block.
-            FailureReason::Limit(LimitKind::CallDepth | LimitKind::BlobBytes) => false,
+            // These have nothing to do with what else is in the block.
+            FailureReason::Limit(
+                LimitKind::CallDepth | LimitKind::BlobBytes | LimitKind::OperationBytes,
+            ) => false,
             FailureReason::Limit(_) => true,
             _ => false,
         }
@@ -167,6 +169,18 @@ pub enum LimitKind {
     /// Bytes written to the state.
     #[error("bytes written to the state")]
     BytesWritten,
+    /// Reads of the state in the block.
+    #[error("reads of the state")]
+    ReadOperations,
+    /// Writes to the state in the block.
+    #[error("writes to the state")]
+    WriteOperations,
+    /// Bytes that the runtime answered with in the block.
+    #[error("bytes from the runtime")]
+    BytesRuntime,
+    /// Size of one operation.
+    #[error("size of an operation")]
+    OperationBytes,
     /// Size of one blob.
     #[error("size of a blob")]
     BlobBytes,

@@ -19,6 +19,7 @@ mod failure;
 mod modules;
 mod policy;
 mod pool;
+mod report;
 mod runtime;
 mod session;
 mod trace;
@@ -34,6 +35,7 @@ pub use failure::{Failure, FailureReason, Fault, LimitKind, MissingData, Stop};
 pub use modules::{ModuleCacheConfig, ModuleCounts};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
+pub use report::{ApplicationReport, TransactionReport};
 pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
 pub use trace::{PortableSize, Trace};
 

@@ -210,6 +210,10 @@ impl TestChains {
                 repeated.batch == staged.batch,
                 "{engine}, {session} would store something else"
             );
+            assert_eq!(
+                repeated.report, staged.report,
+                "reported by {engine}, {session}"
+            );
             repeated.trace
         };
         PAIRS.map(check).to_vec()

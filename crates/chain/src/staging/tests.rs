@@ -11,6 +11,7 @@ use resident_base::{
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
     OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, Trace, TransactionEffects,
+    TransactionReport,
 };
 use resident_storage::{Batch, Statistics};
 
@@ -123,6 +124,10 @@ impl TransactionRunner for Script {
             }
             None => Ok(TransactionEffects::default()),
         }
+    }
+
+    fn take_report(&mut self) -> TransactionReport {
+        TransactionReport::default()
     }
 
     fn is_closed(&self) -> bool {

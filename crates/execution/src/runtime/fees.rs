@@ -1,6 +1,6 @@
 //! Who pays: the chain and the block's signer, or the grant that came with a message.
 
-use resident_base::{Account, AccountOwner, Amount};
+use resident_base::{Account, AccountOwner, Amount, ApplicationId};
 
 use super::{Runtime, RuntimeHandle, balances};
 use crate::{FailureReason, MessageContext, OutgoingMessage, Stop};
@@ -24,6 +24,12 @@ impl Runtime {
             context.refund_account(),
             context.grant.saturating_sub(from_grant),
         )
+    }
+
+    /// Says for which application what follows is done, until the next fee is charged: for some it is free.
+    pub(crate) fn begin_charging(&mut self, application: Option<ApplicationId>) {
+        let free = &self.context.policy.free_applications;
+        self.usage.is_free = application.is_some_and(|id| free.contains(&id));
     }
 
     /// Books what was used since the last time, and gives the fee for it.

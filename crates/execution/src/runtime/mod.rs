@@ -15,12 +15,14 @@ mod system;
 mod usage;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
     sync::Arc,
 };
 
-use resident_base::{AccountOwner, ApplicationDescription, ApplicationId, Blob, BlobId, VmRuntime};
+use resident_base::{
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, Resources, VmRuntime,
+};
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
@@ -29,8 +31,8 @@ pub(crate) use usage::Usage;
 use self::oracle::Answers;
 
 use crate::{
-    BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OracleResponse,
-    OutgoingMessage, Stop, Trace, TransactionEffects,
+    ApplicationReport, BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext,
+    OracleResponse, OutgoingMessage, Stop, Trace, TransactionEffects, TransactionReport,
     contract::{ContractInstance, UserContract},
     executor::{decode_application, description_blob_id},
     modules::Module,
@@ -74,6 +76,10 @@ pub(crate) struct TransactionState {
     pub(crate) touched: BTreeSet<ApplicationId>,
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
+    /// What applications did, as far as they have been left.
+    pub(crate) by_application: BTreeMap<ApplicationId, ApplicationReport>,
+    /// What the block had used, and paid, when the transaction began.
+    pub(crate) before: (Resources, Amount),
     /// Where answers from outside come from.
     #[allow(dead_code)]
     answers: Answers,
@@ -85,6 +91,17 @@ struct Frame {
     description: Arc<ApplicationDescription>,
     authenticated_owner: Option<AccountOwner>,
     authenticated_caller: Option<ApplicationId>,
+    /// What is left of the fuel when the application begins, or goes on after a call.
+    resumed_at: i64,
+    report: ApplicationReport,
+}
+
+impl Frame {
+    /// Notes the fuel that the application has spent, as another one is going to run.
+    fn pause(&mut self, fuel: i64) {
+        let spent = self.resumed_at.saturating_sub(fuel);
+        self.report.fuel += u64::try_from(spent).unwrap_or_default();
+    }
 }
 
 /// What an application is entered for.
@@ -127,16 +144,11 @@ impl RuntimeHandle {
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
         runtime.trace.entries += 1;
         runtime.transaction.touched.insert(id);
-        runtime.frames.push(Frame {
-            application_id: id,
-            description,
-            authenticated_owner: authority.owner,
-            authenticated_caller: authority.caller,
-        });
+        runtime.push_frame(id, description, authority);
         let lent = RuntimeHandle(self.0.take());
         let entered = dispatch(&mut instance, lent, entry);
         *self = entered.host;
-        self.frames.pop();
+        self.pop_frame();
         self.instances.put(id, instance);
         entered.result.map_err(|error| Stop::of_call(error, id))
     }
@@ -212,6 +224,7 @@ impl Runtime {
         self.finalizing = false;
         self.transaction = TransactionState {
             answers: Answers::new(recorded),
+            before: (self.usage.used, self.usage.fees),
             ..TransactionState::default()
         };
         let policy = self.context.policy.clone();
@@ -225,6 +238,54 @@ impl Runtime {
         self.transaction.message = None;
         let policy = self.context.policy.clone();
         self.usage.begin(&policy);
+    }
+
+    /// What the transaction has used since it began, after its fee was charged.
+    pub(crate) fn take_report(&mut self) -> TransactionReport {
+        let (resources, fees) = self.transaction.before;
+        TransactionReport {
+            resources: self.usage.used_since(&resources),
+            fee: self.usage.fees.saturating_sub(fees),
+            by_application: std::mem::take(&mut self.transaction.by_application),
+        }
+    }
+
+    fn push_frame(
+        &mut self,
+        application_id: ApplicationId,
+        description: Arc<ApplicationDescription>,
+        authority: Authority,
+    ) {
+        let fuel = self.usage.meters.fuel;
+        if let Some(caller) = self.frames.last_mut() {
+            caller.pause(fuel);
+        }
+        self.frames.push(Frame {
+            application_id,
+            description,
+            authenticated_owner: authority.owner,
+            authenticated_caller: authority.caller,
+            resumed_at: fuel,
+            report: ApplicationReport {
+                entries: 1,
+                ..ApplicationReport::default()
+            },
+        });
+    }
+
+    fn pop_frame(&mut self) {
+        let fuel = self.usage.meters.fuel;
+        if let Some(mut frame) = self.frames.pop() {
+            frame.pause(fuel);
+            let reports = &mut self.transaction.by_application;
+            reports
+                .entry(frame.application_id)
+                .or_default()
+                .add(frame.report);
+        }
+        if let Some(caller) = self.frames.last_mut() {
+            caller.resumed_at = fuel;
+        }
     }
 
     fn frame(&self) -> &Frame {
@@ -304,6 +365,9 @@ impl Runtime {
 
     fn charge_call(&mut self, bytes: usize) -> Result<(), Stop> {
         self.trace.host_calls += 1;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.report.host_calls += 1;
+        }
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

@@ -23,7 +23,7 @@ impl RuntimeHandle {
                 application_id,
                 bytes,
             }) => {
-                self.transaction.message = None;
+                self.begin_operation(Some(application_id), bytes.len())?;
                 self.check_permitted(application_id.into())?;
                 let owner = self.context.authenticated_owner;
                 let authority = Authority {
@@ -33,12 +33,24 @@ impl RuntimeHandle {
                 self.enter(application_id, authority, Entry::Operation(bytes))
             }
             Action::Operation(Operation::System(operation)) => {
-                self.transaction.message = None;
+                let size = bcs::serialized_size(&operation).unwrap_or(usize::MAX);
+                self.begin_operation(None, size)?;
                 self.check_permitted(GenericApplicationId::System)?;
                 self.run_system(operation)
             }
             Action::Message { context, message } => self.receive(context, message),
         }
+    }
+
+    fn begin_operation(
+        &mut self,
+        application: Option<ApplicationId>,
+        bytes: usize,
+    ) -> Result<(), Stop> {
+        self.transaction.message = None;
+        self.begin_charging(application);
+        let policy = self.context.policy.clone();
+        self.usage.operation(bytes as u64, &policy)
     }
 
     /// A chain may let only some applications execute operations.
@@ -52,6 +64,7 @@ impl RuntimeHandle {
 
     fn receive(&mut self, context: MessageContext, message: Message) -> Result<Vec<u8>, Stop> {
         self.transaction.message = Some(context);
+        self.begin_charging(message.application_id());
         match message {
             Message::User {
                 application_id,

@@ -18,7 +18,7 @@ use resident_storage::{Batch, Journal, Mark, Namespace, Statistics};
 use self::{per_transaction::PerTransaction, persistent::Persistent};
 use crate::{
     Action, Executor, Fault, Mode, OracleResponse, ResourcePolicy, SessionKind, Stop, Trace,
-    TransactionEffects, chain_partition,
+    TransactionEffects, TransactionReport, chain_partition,
     contract::ContractInstance,
     executor::decode_description,
     modules::Module,
@@ -196,6 +196,11 @@ impl Session {
         Ok(())
     }
 
+    /// What the last transaction used, or the finalization, after its end.
+    pub fn take_report(&mut self) -> TransactionReport {
+        self.runtime.take_report()
+    }
+
     /// The applications entered since the transaction began, also by calls.
     pub fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
         &self.runtime.transaction.touched
@@ -241,6 +246,7 @@ impl Session {
 
     fn finalize_application(&mut self, id: ApplicationId) -> Result<(), Stop> {
         self.runtime.begin_finalization();
+        self.runtime.begin_charging(Some(id));
         self.runtime
             .enter(id, Authority::default(), Entry::Finalize)?;
         self.runtime.charge_fee()?;

@@ -226,6 +226,12 @@ fn an_application_gives_a_chain_that_it_manages_other_owners() {
     chains
         .add_everywhere(managed, &order(&other), &StagingPolicy::Abort)
         .unwrap();
+    // Asking for the owners gives them.
+    let same = [courier::operation(scene.courier, &[b"q"])];
+    let staged = chains.add_everywhere(managed, &same, &StagingPolicy::Abort);
+    let executed = staged.unwrap().staged.execution.executed;
+    let response = &executed.outcome.transactions[0].response;
+    assert_eq!(courier::Counted::from_bytes(response).managed, 1);
     let read = chains
         .executor(PAIRS[0].0)
         .read_ownership(managed.id)

@@ -44,6 +44,7 @@ impl Counted {
 /// | `x` | reaches `unreachable` |
 /// | `k` | closes the chain |
 /// | `o` | gives the chain the owners that the rest encodes |
+/// | `q` | asks who owns the chain, and gives it the same owners |
 /// | `!` | nothing; but a message that begins with it also fails when it comes back |
 ///
 /// A message that comes back is counted, and its commands are not executed.
@@ -135,6 +136,7 @@ const TEXT: &str = r#"(module
     (import "resident:app/runtime" "close-chain" (func $close_chain (param i32)))
     (import "resident:app/runtime" "change-ownership"
         (func $change_ownership (param i32 i32 i32)))
+    (import "resident:app/runtime" "chain-ownership" (func $chain_ownership (param i32)))
     (memory (export "memory") 2 40)
     (global $heap (mut i32) (i32.const 4096))
 
@@ -206,6 +208,13 @@ const TEXT: &str = r#"(module
             (if (i32.eq (local.get $command) (i32.const 120)) (then (unreachable)))
             (if (i32.eq (local.get $command) (i32.const 107))
                 (then (call $close_chain (i32.const 400)) (call $managed)))
+            (if (i32.eq (local.get $command) (i32.const 113)) (then
+                (call $chain_ownership (i32.const 480))
+                (call $change_ownership
+                    (i32.load (i32.const 480))
+                    (i32.load (i32.const 484))
+                    (i32.const 400))
+                (call $managed)))
             (if (i32.eq (local.get $command) (i32.const 111)) (then
                 (call $change_ownership
                     (local.get $at)
