@@ -93,12 +93,12 @@ impl World {
     fn send(&mut self, from: &TestChain) {
         let commands: Vec<_> = (0..3).map(|_| self.random_command()).collect();
         let commands: Vec<_> = commands.iter().map(Vec::as_slice).collect();
-        self.add(from, vec![courier::operation(self.courier, &commands)]);
+        self.add(from, &[courier::operation(self.courier, &commands)]);
     }
 
-    fn add(&self, chain: &TestChain, transactions: Vec<Transaction>) -> usize {
+    fn add(&self, chain: &TestChain, transactions: &[Transaction]) -> usize {
         let policy = TestChains::auto_retry(8);
-        let staged = self.chains.add_everywhere(chain, &transactions, &policy);
+        let staged = self.chains.add_everywhere(chain, transactions, &policy);
         let staged = staged.unwrap_or_else(|error| panic!("a block failed: {error}"));
         staged.staged.rejected.len()
     }
@@ -115,7 +115,7 @@ impl World {
             for chain in &self.all {
                 let inbox = self.chains.inbox_transactions(chain);
                 if !inbox.is_empty() {
-                    rejected += self.add(chain, inbox);
+                    rejected += self.add(chain, &inbox);
                 }
             }
             if delivered == 0 {
@@ -185,7 +185,7 @@ fn no_token_comes_or_goes() {
         service: resident_base::Bytecode::new(Vec::new()),
         vm_runtime: resident_base::VmRuntime::Wasm,
     };
-    world.add(&first, vec![bundles::operation(Operation::System(publish))]);
+    world.add(&first, &[bundles::operation(Operation::System(publish))]);
 
     let mut rejected = 0;
     for round in 0..ROUNDS {
