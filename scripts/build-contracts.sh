@@ -15,6 +15,7 @@ Usage: scripts/build-contracts.sh [--help] [EXAMPLE...]
              measured on
 
 Environment:
+  RESIDENT_CONTRACTS        the folder that they go to (default target/contracts); tests look there too if it is set
   RESIDENT_RUSTUP_SECONDS   how long rustup may take to add the Wasm target (default 60; 0: do not try)
 END
 }
@@ -133,10 +134,11 @@ main() {
     "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
         fail "the build failed; see above"
 
-    mkdir -p target/contracts
+    local contracts="${RESIDENT_CONTRACTS:-target/contracts}"
+    mkdir -p "$contracts"
     for example in "${examples[@]}"; do
-        cp "$CARGO_TARGET_DIR/$TARGET/contract/${example//-/_}_contract.wasm" "target/contracts/$example.wasm"
-        say "target/contracts/$example.wasm: $(stat -c %s "target/contracts/$example.wasm") bytes"
+        cp "$CARGO_TARGET_DIR/$TARGET/contract/${example//-/_}_contract.wasm" "$contracts/$example.wasm"
+        say "$contracts/$example.wasm: $(stat -c %s "$contracts/$example.wasm") bytes"
     done
 }
 

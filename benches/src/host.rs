@@ -160,6 +160,21 @@ impl ContractHost for BenchHost {
         Ok(())
     }
 
+    fn close_chain(&mut self) -> Result<Result<(), wire::ManageChainError>, String> {
+        Ok(Ok(()))
+    }
+
+    fn chain_ownership(&mut self) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
+    }
+
+    fn change_ownership(
+        &mut self,
+        _: Vec<u8>,
+    ) -> Result<Result<(), wire::ManageChainError>, String> {
+        Ok(Ok(()))
+    }
+
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, String> {
         Ok(self.values.get(&key).cloned())
     }

@@ -3,8 +3,8 @@
 use resident_witty::{WitLift, WitLower};
 
 use crate::wire::{
-    Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
-    OutgoingMessage, OutgoingRequest, VmRuntime, WriteOperation,
+    Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ManageChainError,
+    ModuleId, OutgoingMessage, OutgoingRequest, VmRuntime, WriteOperation,
 };
 
 /// How one host function is reached: the host, then the lifted parameters as a tuple.
@@ -149,6 +149,12 @@ host_functions! {
             application_id: Hash,
             stream_name: Vec<u8>,
         ) -> ();
+        /// Closes the chain: it executes nothing after this transaction.
+        "close-chain" => fn close_chain() -> Result<(), ManageChainError>;
+        /// Who owns the chain, in BCS.
+        "chain-ownership" => fn chain_ownership() -> Vec<u8>;
+        /// Gives the chain other owners, in BCS.
+        "change-ownership" => fn change_ownership(ownership: Vec<u8>) -> Result<(), ManageChainError>;
     }
 
     interface "resident:app/storage" {

@@ -68,8 +68,54 @@ pub struct OutgoingMessage {
     pub authenticated: bool,
     /// Whether the message comes back if the receiver rejects it.
     pub tracked: bool,
+    /// What the sender pays for the receiver's execution.
+    pub grant: Resources,
     /// The message, in the application's own encoding.
     pub message: Vec<u8>,
+}
+
+/// Amounts of everything that has a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub struct Resources {
+    /// Fuel of Wasm code.
+    pub wasm_fuel: u64,
+    /// Gas of EVM code.
+    pub evm_fuel: u64,
+    /// Reads of the state.
+    pub read_operations: u64,
+    /// Writes to the state.
+    pub write_operations: u64,
+    /// Bytes read from the runtime.
+    pub bytes_runtime: u64,
+    /// Bytes read from the state.
+    pub bytes_to_read: u64,
+    /// Bytes written to the state.
+    pub bytes_to_write: u64,
+    /// Blobs read.
+    pub blobs_to_read: u64,
+    /// Blobs published.
+    pub blobs_to_publish: u64,
+    /// Bytes of blobs read.
+    pub blob_bytes_to_read: u64,
+    /// Bytes of blobs published.
+    pub blob_bytes_to_publish: u64,
+    /// Messages sent.
+    pub messages: u64,
+    /// Bytes of messages sent.
+    pub message_size: u64,
+    /// Bytes by which the state grows.
+    pub storage_size_delta: u64,
+    /// Queries to services.
+    pub service_as_oracle_queries: u64,
+    /// HTTP requests.
+    pub http_requests: u64,
+}
+
+/// Why an application could not manage the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
+pub enum ManageChainError {
+    /// The chain does not let this application do it.
+    NotPermitted,
 }
 
 /// New events on a stream that the application follows.
@@ -224,6 +270,29 @@ impl From<base::ApplicationId> for Hash {
 impl From<Hash> for base::ApplicationId {
     fn from(hash: Hash) -> Self {
         base::ApplicationId::new(hash.into())
+    }
+}
+
+impl From<Resources> for base::Resources {
+    fn from(resources: Resources) -> Self {
+        base::Resources {
+            wasm_fuel: resources.wasm_fuel,
+            evm_fuel: resources.evm_fuel,
+            read_operations: resources.read_operations,
+            write_operations: resources.write_operations,
+            bytes_runtime: resources.bytes_runtime,
+            bytes_to_read: resources.bytes_to_read,
+            bytes_to_write: resources.bytes_to_write,
+            blobs_to_read: resources.blobs_to_read,
+            blobs_to_publish: resources.blobs_to_publish,
+            blob_bytes_to_read: resources.blob_bytes_to_read,
+            blob_bytes_to_publish: resources.blob_bytes_to_publish,
+            messages: resources.messages,
+            message_size: resources.message_size,
+            storage_size_delta: resources.storage_size_delta,
+            service_as_oracle_queries: resources.service_as_oracle_queries,
+            http_requests: resources.http_requests,
+        }
     }
 }
 

@@ -134,6 +134,10 @@ fn kind_shape(resolve: &Resolve, kind: &TypeDefKind) -> String {
             let cases: Vec<_> = variant.cases.iter().map(case).collect();
             format!("variant{{{}}}", cases.join(", "))
         }
+        TypeDefKind::Result(result) => {
+            let part = |ty: &Option<Type>| ty.as_ref().map_or("_".to_owned(), inner);
+            format!("result<{}, {}>", part(&result.ok), part(&result.err))
+        }
         TypeDefKind::Enum(cases) => {
             let cases: Vec<_> = cases.cases.iter().map(|case| case.name.clone()).collect();
             format!("enum{{{}}}", cases.join(", "))
@@ -189,6 +193,9 @@ no_host! {
     read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
     subscribe_to_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
     unsubscribe_from_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
+    close_chain() -> Result<(), wire::ManageChainError>;
+    chain_ownership() -> Vec<u8>;
+    change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
     read_value(key: Vec<u8>) -> Option<Vec<u8>>;
     read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
     contains_key(key: Vec<u8>) -> bool;

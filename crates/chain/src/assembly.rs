@@ -7,8 +7,8 @@ use resident_execution::{ResourcePolicy, Trace, put_blob, put_event};
 use resident_storage::{Batch, MAX_VALUE_BYTES};
 
 use crate::{
-    Block, BlockError, ChainTip, ExecutedBlock, MessageBundle, TrackedExecution, Transaction,
-    inbox, outbox, records,
+    Block, BlockError, ChainTip, ExecutedBlock, ExecutionReport, MessageBundle, TrackedExecution,
+    Transaction, inbox, outbox, records,
 };
 
 /// The most that a block and its outcome may have together, encoded, in bytes: what fits one record.
@@ -20,6 +20,12 @@ pub(crate) const FINALIZATION_BYTES: usize = RESERVED_BYTES / 2;
 /// What is left of [`MAX_BLOCK_BYTES`] for the finalization and the block's own fields.
 const RESERVED_BYTES: usize = MAX_BLOCK_BYTES / 4;
 
+/// The most that the messages of one transaction, or of the finalization, may have together, encoded, in bytes.
+///
+/// They may all be for one chain, which must be able to reject them: a block has to have room for such a
+/// bundle and for all that bounces, which is less than twice as large.
+pub const MAX_SENT_BYTES: usize = MAX_BLOCK_BYTES / 16 * 5;
+
 /// What executing a block leaves for the node to commit.
 pub struct BlockExecution {
     /// The block and its outcome.
@@ -29,6 +35,8 @@ pub struct BlockExecution {
     pub batch: Batch,
     /// What it took; for staging, the last attempt.
     pub trace: Trace,
+    /// Who used what; the same wherever the block is run.
+    pub report: ExecutionReport,
     /// What the block sends, by destination. It is in the batch too.
     pub outgoing: BTreeMap<ChainId, Vec<MessageBundle>>,
 }
@@ -43,6 +51,7 @@ pub(crate) fn assemble(
         mut batch,
         blobs,
         trace,
+        report,
     } = tracked;
     let executed = ExecutedBlock { block, outcome };
     let chain = executed.block.chain_id;
@@ -69,6 +78,7 @@ pub(crate) fn assemble(
         executed,
         batch,
         trace,
+        report,
         outgoing,
     })
 }

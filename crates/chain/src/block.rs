@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use resident_base::{AccountOwner, BcsHashable, BlockHeight, ChainId, CryptoHash, Timestamp};
+use resident_base::{
+    Account, AccountOwner, Amount, BcsHashable, BlockHeight, ChainId, CryptoHash, Timestamp,
+};
 use resident_execution::{Message, MessageKind, Operation, SubscriberUpdate};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +84,8 @@ pub struct IncomingBundle {
 pub enum MessageAction {
     /// Execute all of its messages.
     Accept,
-    /// Execute none of them.
+    /// Execute none of them. Tracked messages bounce, and grants are refunded. A bundle with a protected
+    /// message may not be rejected unless the chain is closed, and then every bundle must be.
     Reject,
 }
 
@@ -116,6 +119,10 @@ impl MessageBundle {
 pub struct PostedMessage {
     /// On whose authority it runs.
     pub authenticated_owner: Option<AccountOwner>,
+    /// What there is to pay for its execution.
+    pub grant: Amount,
+    /// Who gets what is left of that; without this, the sending chain.
+    pub refund_grant_to: Option<Account>,
     /// Its position among all messages of the sending transaction.
     pub index: u32,
     /// What happens if it is rejected.

@@ -145,12 +145,7 @@ mod tests {
             amount: Amount::from_tokens(2),
             source: AccountOwner::Reserved(3),
         };
-        let message = OutgoingMessage {
-            destination: chain(2),
-            authenticated_owner: None,
-            kind: MessageKind::Simple,
-            message: Message::System(credit),
-        };
+        let message = OutgoingMessage::new(chain(2), MessageKind::Simple, Message::System(credit));
         let effects = TransactionEffects {
             messages: vec![message],
             ..Default::default()

@@ -210,7 +210,7 @@ async fn read_cursor(store: &dyn KeyValueStore, key: Vec<u8>) -> Result<Option<C
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use resident_base::{ApplicationId, CryptoHash};
+    use resident_base::{Amount, ApplicationId, CryptoHash};
     use resident_execution::{Message, MessageKind};
     use resident_storage::MemoryStore;
 
@@ -328,6 +328,8 @@ mod tests {
     fn large_message(bytes: usize) -> PostedMessage {
         PostedMessage {
             authenticated_owner: None,
+            grant: Amount::ZERO,
+            refund_grant_to: None,
             index: 0,
             kind: MessageKind::Simple,
             message: Message::User {

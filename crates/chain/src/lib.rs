@@ -18,8 +18,9 @@
 //! |---|---|
 //! | `block`, `outcome` | what is proposed, and what comes of it |
 //! | `policy`, `staging` | building a block |
+//! | `report` | who used what |
 //! | `committed`, `difference` | running a fixed block and comparing outcomes |
-//! | `tracker` | the one loop body that both share |
+//! | `tracker`, `rejection` | the one loop body that both share; what comes of a rejected bundle |
 //! | `assembly` | from a finished tracker to a batch |
 //! | `chain`, `inbox`, `outbox`, `records` | the chain's records beside its state |
 
@@ -36,11 +37,13 @@ mod outbox;
 mod outcome;
 mod policy;
 mod records;
+mod rejection;
+mod report;
 mod staging;
 mod tracker;
 
 pub use crate::{
-    assembly::{BlockExecution, MAX_BLOCK_BYTES},
+    assembly::{BlockExecution, MAX_BLOCK_BYTES, MAX_SENT_BYTES},
     block::{
         Block, BlockDraft, Cursor, IncomingBundle, MessageAction, MessageBundle, PostedMessage,
         Transaction,
@@ -53,6 +56,7 @@ pub use crate::{
     outbox::confirm_delivery,
     outcome::{BlockOutcome, ExecutedBlock, TransactionOutcome},
     policy::{DropReason, FailureSummary, Progress, StagingPolicy, Verdict, decide},
+    report::ExecutionReport,
     staging::{StagedBlock, stage_block, stage_block_with_clock},
     tracker::{BlockCheckpoint, BlockExecutionTracker, Halt, TrackedExecution, TransactionRunner},
 };

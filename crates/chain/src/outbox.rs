@@ -83,9 +83,11 @@ fn empty_bundle(
     }
 }
 
-fn post(message: &OutgoingMessage, index: u32) -> PostedMessage {
+pub(crate) fn post(message: &OutgoingMessage, index: u32) -> PostedMessage {
     PostedMessage {
         authenticated_owner: message.authenticated_owner,
+        grant: message.grant,
+        refund_grant_to: message.refund_grant_to,
         index,
         kind: message.kind,
         message: message.message.clone(),

@@ -32,7 +32,7 @@ impl BlockOutcome {
     }
 }
 
-/// What one transaction produced; nothing, for a rejected bundle.
+/// What one transaction produced; for a rejected bundle, what goes back to where it came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionOutcome {
     /// What the operation answered; empty for a bundle.

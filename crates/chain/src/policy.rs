@@ -117,7 +117,7 @@ pub(crate) fn may_be_rejected(
 
 #[cfg(test)]
 mod tests {
-    use resident_base::CryptoHash;
+    use resident_base::{Amount, CryptoHash};
 
     use super::*;
     use crate::{PostedMessage, records::tests::bundle};
@@ -165,6 +165,8 @@ mod tests {
         let list = BTreeSet::from([listed]);
         let post = |kind, application_id| PostedMessage {
             authenticated_owner: None,
+            grant: Amount::ZERO,
+            refund_grant_to: None,
             index: 0,
             kind,
             message: Message::User {

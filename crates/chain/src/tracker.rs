@@ -2,17 +2,21 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use resident_base::{ApplicationId, Blob, ChainId, GenericApplicationId, StreamId};
+use resident_base::{
+    AccountOwner, Amount, ApplicationId, Blob, ChainId, GenericApplicationId, StreamId,
+};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageContext, MessageKind,
-    Operation, OracleResponse, OutgoingMessage, Refusal, Session, SessionCheckpoint,
-    SessionOutcome, Stop, SubscriberUpdate, Trace, TransactionEffects,
+    Action, Failure, FailureReason, Fault, LimitKind, Message, Operation, OracleResponse,
+    OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, SubscriberUpdate,
+    Trace, TransactionEffects, TransactionReport,
 };
 use resident_storage::Batch;
 
 use crate::{
-    BlockOutcome, Cursor, IncomingBundle, MessageAction, Transaction, TransactionOutcome,
-    assembly::FINALIZATION_BYTES, records,
+    BlockOutcome, Cursor, ExecutionReport, IncomingBundle, MessageAction, Transaction,
+    TransactionOutcome,
+    assembly::{FINALIZATION_BYTES, MAX_SENT_BYTES},
+    records, rejection,
 };
 
 /// Runs the actions of one block. A [`Session`] does; tests put a script in its place.
@@ -37,6 +41,12 @@ pub trait TransactionRunner {
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>>;
+    /// See [`Session::take_report`].
+    fn take_report(&mut self) -> TransactionReport;
+    /// See [`Session::is_closed`].
+    fn is_closed(&self) -> bool;
+    /// See [`Session::return_tokens`].
+    fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault>;
     /// See [`Session::read_system`].
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
     /// See [`Session::write_system`].
@@ -54,6 +64,8 @@ pub struct BlockExecutionTracker<R: TransactionRunner = Session> {
     outcomes: Vec<TransactionOutcome>,
     /// The applications that each transaction entered, in step with `outcomes`.
     touched: Vec<BTreeSet<ApplicationId>>,
+    /// In step with `outcomes`, too.
+    report: ExecutionReport,
     finalization: TransactionOutcome,
     /// Encoded bytes of the transactions and their outcomes.
     size_bytes: usize,
@@ -94,6 +106,8 @@ pub struct TrackedExecution {
     pub blobs: Vec<Blob>,
     /// What it took.
     pub trace: Trace,
+    /// Who used what.
+    pub report: ExecutionReport,
 }
 
 impl<R: TransactionRunner> BlockExecutionTracker<R> {
@@ -103,6 +117,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             runner,
             outcomes: Vec::new(),
             touched: Vec::new(),
+            report: ExecutionReport::default(),
             finalization: TransactionOutcome::default(),
             size_bytes: 0,
             max_size_bytes,
@@ -120,22 +135,29 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         recorded: Option<&[OracleResponse]>,
     ) -> Result<(), Halt> {
         self.executions += 1;
-        let limit = self.make_room(transaction)?;
         self.runner.begin_transaction(recorded.map(<[_]>::to_vec));
         let outcome = match transaction {
-            Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
-            Transaction::ReceiveMessages(incoming) => match incoming.action {
-                MessageAction::Accept => self.run_bundle(incoming)?,
-                MessageAction::Reject => self.reject_bundle(incoming)?,
-            },
-            Transaction::UpdateStreams(update) => self.run_update(update)?,
+            Transaction::ReceiveMessages(incoming) if incoming.action == MessageAction::Reject => {
+                self.reject_bundle(transaction, incoming)?
+            }
+            _ => self.run_within_limits(transaction)?,
         };
-        self.size_bytes += encoded_size(&outcome);
-        if self.size_bytes > limit {
-            return Err(Halt::Stop(Stop::Failure(block_is_full())));
-        }
         self.outcomes.push(outcome);
         Ok(())
+    }
+
+    fn run_within_limits(&mut self, transaction: &Transaction) -> Result<TransactionOutcome, Halt> {
+        self.add_size(encoded_size(transaction))?;
+        let outcome = match transaction {
+            Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
+            Transaction::ReceiveMessages(incoming) => self.run_bundle(incoming)?,
+            Transaction::UpdateStreams(update) => self.run_update(update)?,
+        };
+        if encoded_size(&outcome.effects.messages) > MAX_SENT_BYTES {
+            return Err(block_is_full().into());
+        }
+        self.add_size(encoded_size(&outcome))?;
+        Ok(outcome)
     }
 
     /// Remembers this point, in place of the one remembered before.
@@ -156,6 +178,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     ) -> Result<Vec<TransactionOutcome>, Fault> {
         self.runner.roll_back(&to.session)?;
         self.touched.truncate(to.outcomes);
+        self.report.transactions.truncate(to.outcomes);
         self.size_bytes = to.size_bytes;
         Ok(self.outcomes.split_off(to.outcomes))
     }
@@ -165,16 +188,17 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     pub fn finalize(&mut self, recorded: Option<&[OracleResponse]>) -> Result<(), Box<Refusal>> {
         let effects = self.runner.finalize(recorded.map(<[_]>::to_vec))?;
         let size_bytes = self.size_bytes + encoded_size(&effects);
-        if let Some(application_id) =
-            last_writer(&effects).filter(|_| size_bytes > self.max_size_bytes + FINALIZATION_BYTES)
-        {
-            let stop = Stop::Failure(block_is_full());
+        let is_too_large = size_bytes > self.max_size_bytes + FINALIZATION_BYTES
+            || encoded_size(&effects.messages) > MAX_SENT_BYTES;
+        if let Some(application_id) = last_writer(&effects).filter(|_| is_too_large) {
+            let stop = block_is_full();
             return Err(Box::new(Refusal {
                 application_id,
                 stop,
             }));
         }
         self.finalization.effects = effects;
+        self.report.finalization = self.runner.take_report();
         Ok(())
     }
 
@@ -190,6 +214,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             ..
         } = self.runner.finish()?;
         let (transactions, finalization) = (self.outcomes, self.finalization);
+        let report = self.report;
         let outcome = BlockOutcome {
             state_hash,
             transactions,
@@ -202,6 +227,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             batch,
             blobs,
             trace,
+            report,
         })
     }
 
@@ -215,6 +241,11 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         self.executions
     }
 
+    /// Whether the chain is closed, so that bundles can only be rejected.
+    pub fn is_closed(&self) -> bool {
+        self.runner.is_closed()
+    }
+
     /// Whether a transaction of the block entered an application.
     pub fn has_touched(&self, transaction: usize, application_id: &ApplicationId) -> bool {
         self.touched
@@ -224,52 +255,70 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
 
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
         let response = self.runner.run(Action::Operation(operation.clone()))?;
-        let effects = self.runner.end_transaction()?;
-        self.touched
-            .push(self.runner.touched_applications().clone());
+        let effects = self.end_transaction()?;
         Ok(TransactionOutcome { response, effects })
     }
 
     fn run_update(&mut self, update: &SubscriberUpdate) -> Result<TransactionOutcome, Halt> {
         let response = self.runner.run(Action::ProcessStreams(update.clone()))?;
-        let effects = self.runner.end_transaction()?;
-        self.touched
-            .push(self.runner.touched_applications().clone());
+        let effects = self.end_transaction()?;
         Ok(TransactionOutcome { response, effects })
     }
 
     fn run_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+        if self.runner.is_closed() {
+            return Err(failure(FailureReason::ChainClosed).into());
+        }
         self.consume(incoming)?;
         for posted in &incoming.bundle.messages {
-            let context = MessageContext {
-                origin: incoming.origin,
-                timestamp: incoming.bundle.timestamp,
-                authenticated_owner: posted.authenticated_owner,
-                is_bouncing: posted.kind == MessageKind::Bouncing,
-            };
             self.runner.run(Action::Message {
-                context,
+                context: rejection::context(incoming, posted),
                 message: posted.message.clone(),
             })?;
         }
-        let effects = self.runner.end_transaction()?;
-        self.touched
-            .push(self.runner.touched_applications().clone());
+        let effects = self.end_transaction()?;
         Ok(TransactionOutcome {
             response: Vec::new(),
             effects,
         })
     }
 
-    /// Takes a bundle out of the inbox without executing it. This enters no application and is free, so
-    /// it can always be done.
+    fn end_transaction(&mut self) -> Result<TransactionEffects, Halt> {
+        let effects = self.runner.end_transaction()?;
+        self.touched
+            .push(self.runner.touched_applications().clone());
+        self.report.transactions.push(self.runner.take_report());
+        Ok(effects)
+    }
+
+    /// Takes a bundle out of the inbox without executing it. Tracked messages bounce to their sender, and
+    /// grants are refunded. This enters no application and is free, so it can always be done, if only as
+    /// the first of a block.
     ///
-    /// Here tracked messages will bounce to their sender and grants will be refunded; the effects of that
-    /// will be the outcome.
-    fn reject_bundle(&mut self, incoming: &IncomingBundle) -> Result<TransactionOutcome, Halt> {
+    /// After a failure nothing has happened.
+    fn reject_bundle(
+        &mut self,
+        transaction: &Transaction,
+        incoming: &IncomingBundle,
+    ) -> Result<TransactionOutcome, Halt> {
+        if rejection::is_protected(incoming) && !self.runner.is_closed() {
+            return Err(failure(FailureReason::ProtectedMessage).into());
+        }
+        let outcome = rejection::outcome(incoming);
+        let size_bytes = encoded_size(transaction) + encoded_size(&outcome);
+        if self.outcomes.is_empty() {
+            // Whatever comes first and is rejected enters in any case, or it would wait for ever.
+            self.size_bytes += size_bytes;
+        } else {
+            self.add_size(size_bytes)?;
+        }
         self.consume(incoming)?;
+        for (owner, amount) in rejection::returned_tokens(incoming) {
+            self.runner.return_tokens(owner, amount)?;
+        }
         self.touched.push(BTreeSet::new());
-        Ok(TransactionOutcome::default())
+        self.report.transactions.push(TransactionReport::default());
+        Ok(outcome)
     }
 
     /// Moves the sender's cursor forward, which is part of the hashed state.
@@ -289,23 +338,14 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         Ok(self.runner.write_system(&key, records::encode(&found))?)
     }
 
-    /// Counts the transaction's own size, unless there is no room for it, and gives the size that the
-    /// block may have with its outcome. A rejection's outcome is empty, so once it has room it fits.
-    fn make_room(&mut self, transaction: &Transaction) -> Result<usize, Halt> {
-        let size_bytes = self.size_bytes + encoded_size(transaction);
-        let incoming = transaction.bundle();
-        let is_rejected = incoming.is_some_and(|incoming| incoming.action == MessageAction::Reject);
-        // A bundle that comes first and is rejected enters in any case, or it would wait for ever.
-        let is_exempt = is_rejected && self.outcomes.is_empty();
-        if size_bytes > self.max_size_bytes && !is_exempt {
-            return Err(Halt::Stop(Stop::Failure(block_is_full())));
+    /// Counts encoded bytes, unless there is no room for them.
+    fn add_size(&mut self, bytes: usize) -> Result<(), Halt> {
+        let size_bytes = self.size_bytes + bytes;
+        if size_bytes > self.max_size_bytes {
+            return Err(block_is_full().into());
         }
         self.size_bytes = size_bytes;
-        Ok(if is_rejected {
-            usize::MAX
-        } else {
-            self.max_size_bytes
-        })
+        Ok(())
     }
 }
 
@@ -333,11 +373,16 @@ fn last_writer(effects: &TransactionEffects) -> Option<ApplicationId> {
 }
 
 /// Most of what an outcome consists of are messages.
-fn block_is_full() -> Failure {
-    Failure {
+fn block_is_full() -> Stop {
+    failure(FailureReason::Limit(LimitKind::MessageBytes))
+}
+
+/// A failure that is no application's.
+fn failure(reason: FailureReason) -> Stop {
+    Stop::Failure(Failure {
         application_id: None,
-        reason: FailureReason::Limit(LimitKind::MessageBytes),
-    }
+        reason,
+    })
 }
 
 fn encoded_size(value: &impl serde::Serialize) -> usize {
@@ -388,6 +433,18 @@ impl TransactionRunner for Session {
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>> {
         self.finalize(recorded)
+    }
+
+    fn take_report(&mut self) -> TransactionReport {
+        self.take_report()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault> {
+        self.return_tokens(owner, amount)
     }
 
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

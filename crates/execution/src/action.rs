@@ -122,6 +122,8 @@ pub enum SystemOperation {
         #[serde(with = "resident_base::bytes")]
         bytes: Vec<u8>,
     },
+    /// Closes the chain for good: it executes nothing any more, and rejects whatever arrives.
+    CloseChain,
 }
 
 /// What one chain says to another.
@@ -140,6 +142,14 @@ pub enum Message {
 }
 
 impl Message {
+    /// The application that it is for; none if it is the system's.
+    pub fn application_id(&self) -> Option<ApplicationId> {
+        match self {
+            Message::System(_) => None,
+            Message::User { application_id, .. } => Some(*application_id),
+        }
+    }
+
     /// The size of the message's own content in bytes.
     pub fn size_bytes(&self) -> u64 {
         match self {
@@ -163,16 +173,21 @@ pub enum SystemMessage {
     },
 }
 
-/// What may happen to a message that is not accepted.
+/// What may happen to a message that is not accepted. Whatever is left of its grant is never lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageKind {
     /// It is forgotten.
     Simple,
     /// It goes back to its sender.
     Tracked,
-    /// It is on its way back.
+    /// It is on its way back. If it is rejected again, it is forgotten; tokens return to their source even
+    /// then.
     Bouncing,
-    /// It may not be rejected.
+    /// It may not be rejected, except by a chain that is closed, which forgets it.
+    ///
+    /// Applications cannot send these, and the system does not send any so far: a message shares its
+    /// bundle with all that the same transaction sends to the same chain, so whoever can add a protected one
+    /// to a bundle that fails holds up everything that comes behind it.
     Protected,
 }
 
@@ -183,10 +198,45 @@ pub struct OutgoingMessage {
     pub destination: ChainId,
     /// In whose name the receiver may act.
     pub authenticated_owner: Option<AccountOwner>,
+    /// What the sender has paid for the message's execution.
+    pub grant: Amount,
+    /// Who gets what is left of the grant: whoever paid it. Without this, the chain that sent the message.
+    pub refund_grant_to: Option<Account>,
     /// What happens if it is not accepted.
     pub kind: MessageKind,
     /// What it says.
     pub message: Message,
+}
+
+impl OutgoingMessage {
+    /// A message in nobody's name and without a grant.
+    pub fn new(destination: ChainId, kind: MessageKind, message: Message) -> Self {
+        Self {
+            destination,
+            authenticated_owner: None,
+            grant: Amount::ZERO,
+            refund_grant_to: None,
+            kind,
+            message,
+        }
+    }
+
+    /// The message that brings what is left of a grant to an account.
+    ///
+    /// It is tracked: if the bundle that it is in gets rejected, for whatever reason, its owner has the
+    /// tokens on the chain that refunded them.
+    pub fn refund(account: Account, amount: Amount) -> Self {
+        let credit = SystemMessage::Credit {
+            target: account.owner,
+            amount,
+            source: account.owner,
+        };
+        Self::new(
+            account.chain_id,
+            MessageKind::Tracked,
+            Message::System(credit),
+        )
+    }
 }
 
 /// Where a message comes from.
@@ -200,6 +250,18 @@ pub struct MessageContext {
     pub authenticated_owner: Option<AccountOwner>,
     /// Whether it came back after a rejection.
     pub is_bouncing: bool,
+    /// What there is to pay for its execution.
+    pub grant: Amount,
+    /// Who gets what is left of that.
+    pub refund_grant_to: Option<Account>,
+}
+
+impl MessageContext {
+    /// The account that what is left of the grant goes to.
+    pub fn refund_account(&self) -> Account {
+        self.refund_grant_to
+            .unwrap_or_else(|| Account::chain(self.origin))
+    }
 }
 
 /// An answer from outside the chain that a block recorded. Whoever runs the block again replays it and

@@ -108,6 +108,15 @@ impl Executor {
         Ok(balances::read_config(&mut journal)?.map(|config| config.ownership))
     }
 
+    /// Whether a chain is closed.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn is_closed(&self, chain_id: ChainId) -> Result<bool, Fault> {
+        let mut journal = Journal::open(self.store().clone(), chain_partition(chain_id))?;
+        Ok(balances::read_config(&mut journal)?.is_some_and(|config| config.is_closed))
+    }
+
     /// The native balance of an owner on a chain; [`AccountOwner::CHAIN`] asks for the chain's own.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ impl Failure {
             FailureReason::Limit(
                 LimitKind::CallDepth
                 | LimitKind::BlobBytes
+                | LimitKind::OperationBytes
                 | LimitKind::HttpRequestBytes
                 | LimitKind::HttpResponseBytes
                 | LimitKind::StreamNameBytes
@@ -132,6 +133,17 @@ pub enum FailureReason {
         /// What it had to be before.
         limit: Timestamp,
     },
+    /// The chain is closed, and only rejects.
+    #[error("the chain is closed: it executes nothing any more")]
+    ChainClosed,
+    /// A bundle was to be rejected that may not be.
+    #[error(
+        "the bundle has a protected message and may not be rejected; accept it, or leave it for later"
+    )]
+    ProtectedMessage,
+    /// The chain would have nobody who can propose a block.
+    #[error("the new ownership of the chain is malformed, or has no owner")]
+    BadOwnership,
     /// The chain does not let this application execute operations.
     #[error("the chain does not permit operations of {0}")]
     NotPermitted(GenericApplicationId),
@@ -209,6 +221,18 @@ pub enum LimitKind {
     /// Bytes written to the state.
     #[error("bytes written to the state")]
     BytesWritten,
+    /// Reads of the state in the block.
+    #[error("reads of the state")]
+    ReadOperations,
+    /// Writes to the state in the block.
+    #[error("writes to the state")]
+    WriteOperations,
+    /// Bytes that the runtime answered with in the block.
+    #[error("bytes from the runtime")]
+    BytesRuntime,
+    /// Size of one operation.
+    #[error("size of an operation")]
+    OperationBytes,
     /// Size of one blob.
     #[error("size of a blob")]
     BlobBytes,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use resident_base::{Amount, Resources};
+use resident_base::{Amount, ApplicationId, Resources};
 use serde::{Deserialize, Serialize};
 
 /// Prices and limits of a chain's blocks. Part of the protocol: all who run a block use the same.
@@ -15,13 +15,24 @@ pub struct ResourcePolicy {
     /// The servers that contracts may send HTTP requests to: `host` for the usual port of a URL's scheme,
     /// and `host:port` for any other; hosts in lower case.
     pub http_request_allow_list: BTreeSet<String>,
+    /// Applications whose operations and messages cost nothing, with all that is called for them, nor do
+    /// their finalizations. Limits hold for them as for all.
+    pub free_applications: BTreeSet<ApplicationId>,
 }
 
 /// What one unit of each resource costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
-    /// A unit of fuel.
+    /// A unit of fuel of Wasm code.
     pub fuel: Amount,
+    /// A unit of gas of EVM code.
+    pub evm_fuel: Amount,
+    /// An operation of the block's owner.
+    pub operation: Amount,
+    /// A byte of an operation: of its argument, or of all of it if it is the system's.
+    pub operation_byte: Amount,
+    /// A byte that the runtime answers with, such as parameters, identifiers and balances.
+    pub byte_runtime: Amount,
     /// A read of the state, by a host call, whatever the number of keys.
     pub read_operation: Amount,
     /// A write to the state, by key.
@@ -38,6 +49,14 @@ pub struct Prices {
     pub blob: Amount,
     /// A byte of a published blob.
     pub blob_byte: Amount,
+    /// A blob that is read.
+    pub blob_read: Amount,
+    /// A byte of a blob that is read.
+    pub blob_byte_read: Amount,
+    /// A query to a service.
+    pub service_as_oracle_query: Amount,
+    /// An HTTP request.
+    pub http_request: Amount,
 }
 
 /// How much one transaction or one block may use.
@@ -47,6 +66,14 @@ pub struct ResourceLimits {
     pub transaction_fuel: u64,
     /// Fuel of all transactions of a block, and of its finalization.
     pub block_fuel: u64,
+    /// Size of one operation in bytes.
+    pub operation_bytes: u64,
+    /// Bytes that the runtime may answer with in a block, besides the state.
+    pub bytes_runtime: u64,
+    /// Reads of the state in a block, by host call.
+    pub read_operations: u64,
+    /// Writes to the state in a block, by key.
+    pub write_operations: u64,
     /// Bytes that a block may read from the state.
     pub bytes_read: u64,
     /// Bytes that a block may write to the state.
@@ -99,6 +126,7 @@ impl Default for ResourcePolicy {
             prices: Prices::default(),
             limits: ResourceLimits::default(),
             http_request_allow_list: BTreeSet::new(),
+            free_applications: BTreeSet::new(),
         }
     }
 }
@@ -108,6 +136,10 @@ impl Default for ResourceLimits {
         ResourceLimits {
             transaction_fuel: 1_000_000_000,
             block_fuel: 100_000_000_000,
+            operation_bytes: 16 << 20,
+            bytes_runtime: 256 << 20,
+            read_operations: 100_000_000,
+            write_operations: 100_000_000,
             bytes_read: 256 << 20,
             bytes_written: 256 << 20,
             messages: 100_000,
@@ -136,22 +168,56 @@ impl Default for ResourceLimits {
 impl Prices {
     /// The fee for these resources. Saturates: what costs more than there is cannot be paid anyway.
     pub fn fee(&self, used: &Resources) -> Amount {
-        [
-            (self.fuel, used.wasm_fuel),
-            (self.read_operation, used.read_operations),
-            (self.write_operation, used.write_operations),
-            (self.byte_read, used.bytes_to_read),
-            (self.byte_written, used.bytes_to_write),
-            (self.message, used.messages),
-            (self.message_byte, used.message_size),
-            (self.blob, used.blobs_to_publish),
-            (self.blob_byte, used.blob_bytes_to_publish),
-        ]
-        .into_iter()
-        .fold(Amount::ZERO, |sum, (price, units)| {
-            sum.saturating_add(price.saturating_mul(u128::from(units)))
-        })
+        // All fields, so that none that is added can be forgotten.
+        let Resources {
+            wasm_fuel,
+            evm_fuel,
+            read_operations,
+            write_operations,
+            bytes_runtime,
+            bytes_to_read,
+            bytes_to_write,
+            blobs_to_read,
+            blobs_to_publish,
+            blob_bytes_to_read,
+            blob_bytes_to_publish,
+            messages,
+            message_size,
+            // What is stored is paid for when it is written.
+            storage_size_delta: _,
+            service_as_oracle_queries,
+            http_requests,
+        } = *used;
+        sum([
+            (self.fuel, wasm_fuel),
+            (self.evm_fuel, evm_fuel),
+            (self.read_operation, read_operations),
+            (self.write_operation, write_operations),
+            (self.byte_runtime, bytes_runtime),
+            (self.byte_read, bytes_to_read),
+            (self.byte_written, bytes_to_write),
+            (self.blob_read, blobs_to_read),
+            (self.blob, blobs_to_publish),
+            (self.blob_byte_read, blob_bytes_to_read),
+            (self.blob_byte, blob_bytes_to_publish),
+            (self.message, messages),
+            (self.message_byte, message_size),
+            (self.service_as_oracle_query, service_as_oracle_queries),
+            (self.http_request, http_requests),
+        ])
     }
+
+    /// The fee for an operation of so many bytes, on top of what it uses.
+    pub fn operation_fee(&self, bytes: u64) -> Amount {
+        sum([(self.operation, 1), (self.operation_byte, bytes)])
+    }
+}
+
+fn sum(units: impl IntoIterator<Item = (Amount, u64)>) -> Amount {
+    let costs = units
+        .into_iter()
+        .map(|(price, units)| price.saturating_mul(u128::from(units)));
+    costs.fold(Amount::ZERO, Amount::saturating_add)
 }
 
 /// What host functions cost in fuel, on top of what the guest spends to call them.
@@ -179,4 +245,91 @@ pub(crate) mod host_cost {
     pub(crate) const EVENT: u64 = 500;
     /// A stream whose news an application is told.
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
+    /// Closing the chain, or changing its owners.
+    pub(crate) const CHANGE_CHAIN: u64 = 500;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A price that no other sum of these prices makes.
+    fn price(digit: u32) -> Amount {
+        Amount::from_attos(10_u128.pow(digit))
+    }
+
+    fn prices() -> Prices {
+        Prices {
+            fuel: price(0),
+            evm_fuel: price(1),
+            operation: price(2),
+            operation_byte: price(3),
+            byte_runtime: price(4),
+            read_operation: price(5),
+            write_operation: price(6),
+            byte_read: price(7),
+            byte_written: price(8),
+            message: price(9),
+            message_byte: price(10),
+            blob: price(11),
+            blob_byte: price(12),
+            blob_read: price(13),
+            blob_byte_read: price(14),
+            service_as_oracle_query: price(15),
+            http_request: price(16),
+        }
+    }
+
+    #[test]
+    fn every_resource_has_its_own_price() {
+        type Set = fn(&mut Resources, u64);
+        let table: [(u32, Set); 15] = [
+            (0, |used, units| used.wasm_fuel = units),
+            (1, |used, units| used.evm_fuel = units),
+            (4, |used, units| used.bytes_runtime = units),
+            (5, |used, units| used.read_operations = units),
+            (6, |used, units| used.write_operations = units),
+            (7, |used, units| used.bytes_to_read = units),
+            (8, |used, units| used.bytes_to_write = units),
+            (9, |used, units| used.messages = units),
+            (10, |used, units| used.message_size = units),
+            (11, |used, units| used.blobs_to_publish = units),
+            (12, |used, units| used.blob_bytes_to_publish = units),
+            (13, |used, units| used.blobs_to_read = units),
+            (14, |used, units| used.blob_bytes_to_read = units),
+            (15, |used, units| used.service_as_oracle_queries = units),
+            (16, |used, units| used.http_requests = units),
+        ];
+        let (mut all, mut total) = (Resources::default(), Amount::ZERO);
+        for (digit, set) in table {
+            let mut used = Resources::default();
+            set(&mut used, 3);
+            let expected = price(digit).saturating_mul(3);
+            assert_eq!(prices().fee(&used), expected, "digit {digit}");
+            set(&mut all, 3);
+            total = total.saturating_add(expected);
+        }
+        assert_eq!(prices().fee(&all), total);
+    }
+
+    #[test]
+    fn operations_are_paid_for_by_number_and_size() {
+        assert_eq!(prices().operation_fee(0), price(2));
+        assert_eq!(prices().operation_fee(2), Amount::from_attos(2_100));
+    }
+
+    #[test]
+    fn what_nobody_can_pay_is_as_much_as_there_is() {
+        let prices = Prices {
+            fuel: Amount::MAX,
+            message: Amount::ONE,
+            ..Prices::default()
+        };
+        let used = Resources {
+            wasm_fuel: 2,
+            messages: 1,
+            ..Resources::default()
+        };
+        assert_eq!(prices.fee(&used), Amount::MAX);
+    }
 }

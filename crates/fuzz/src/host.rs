@@ -248,6 +248,9 @@ impl ContractHost for FuzzHost {
             balance: wire::Amount
         ) -> wire::Hash;
         http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
+        close_chain() -> Result<(), wire::ManageChainError>;
+        chain_ownership() -> Vec<u8>;
+        change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
         emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
         read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
         subscribe_to_events(

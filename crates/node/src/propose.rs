@@ -4,8 +4,9 @@ use resident_base::{
     AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
 };
 use resident_chain::{
-    Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, IncomingBundle,
-    MessageAction, MessageBundle, StagedBlock, Transaction, execute_block, stage_block,
+    Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, ExecutionReport,
+    IncomingBundle, MessageAction, MessageBundle, StagedBlock, Transaction, execute_block,
+    stage_block,
 };
 use resident_execution::{Executor, Failure, Operation, SubscriberUpdate, Trace, chain_partition};
 use resident_storage::{Batch, KeyValueStore, LocalTag, partition_key};
@@ -36,6 +37,8 @@ pub struct CommittedBlock {
     pub dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
     /// What was done to build the block.
     pub trace: Trace,
+    /// Who used what in it.
+    pub report: ExecutionReport,
 }
 
 impl CommittedBlock {
@@ -151,6 +154,7 @@ impl LocalNode {
             executed,
             mut batch,
             trace,
+            report,
             ..
         } = execution;
         let signature = signer.sign(&executed.block);
@@ -166,6 +170,7 @@ impl LocalNode {
             dropped,
             dropped_updates,
             trace,
+            report,
         })
     }
 

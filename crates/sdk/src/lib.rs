@@ -110,7 +110,7 @@ pub use bcs;
 #[cfg(target_arch = "wasm32")]
 pub use host::bindings;
 pub use log;
-pub use resident_base::{self as base_types, http};
+pub use resident_base::{self as base_types, Resources, http};
 pub use serde;
 pub use serde_json;
 
@@ -118,7 +118,10 @@ pub use crate::{
     abi::{ContractAbi, ServiceAbi, WithContractAbi, WithServiceAbi},
     contract::Contract,
     host::KeyValueStore,
-    runtime::{AccountPermissionError, ContractRuntime, MessageBuilder, SendMessageRequest},
+    runtime::{
+        AccountPermissionError, ContractRuntime, ManageChainError, MessageBuilder,
+        SendMessageRequest,
+    },
     util::ToBcsBytes,
     views::ViewStorageContext,
 };

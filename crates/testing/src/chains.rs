@@ -220,6 +220,10 @@ impl TestChains {
                 repeated.batch == staged.batch,
                 "{engine}, {session} would store something else"
             );
+            assert_eq!(
+                repeated.report, staged.report,
+                "reported by {engine}, {session}"
+            );
             repeated.trace
         };
         PAIRS.map(check).to_vec()
@@ -271,6 +275,12 @@ impl TestChains {
     /// The engine that blocks are built with.
     pub(crate) fn engine(&self) -> EngineKind {
         self.engine
+    }
+
+    /// Whether a chain is closed.
+    pub fn is_closed(&self, chain: ChainId) -> bool {
+        let is_closed = self.executor(self.engine).is_closed(chain);
+        is_closed.expect("the store can be read")
     }
 
     /// The store.

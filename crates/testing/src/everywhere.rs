@@ -106,6 +106,10 @@ fn compare(
                 "sent on {engine}, {session}"
             );
             assert_eq!(
+                found.report, expected.report,
+                "reported by {engine}, {session}"
+            );
+            assert_eq!(
                 found.trace.fuel, expected.trace.fuel,
                 "fuel on {engine}, {session}"
             );

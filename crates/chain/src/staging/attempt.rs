@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use resident_base::{ApplicationId, ChainId};
-use resident_execution::{Failure, Fault, Stop};
+use resident_execution::{Failure, FailureReason, Fault, Stop};
 
 use super::{Candidate, Staging};
 use crate::{
@@ -112,7 +112,7 @@ impl Staging<'_> {
 
     /// An operation, or something else that the policy does not let fail.
     fn run_or_fail<R: TransactionRunner>(
-        &self,
+        &mut self,
         index: usize,
         attempt: &mut Attempt,
         tracker: &mut BlockExecutionTracker<R>,
@@ -129,7 +129,11 @@ impl Staging<'_> {
         let transaction = &self.candidates[index].transaction;
         if let Some(incoming) = transaction.bundle() {
             check_time(self.timestamp, incoming.bundle.timestamp)?;
+            if tracker.is_closed() {
+                return self.reject_unseen(index, attempt, tracker);
+            }
         }
+        let transaction = &self.candidates[index].transaction;
         tracker
             .execute(transaction, None)
             .map_err(|halt| failed(index, halt))?;
@@ -150,6 +154,9 @@ impl Staging<'_> {
             attempt.dropped_senders.extend(origin);
             self.candidates[index].drop(reason);
             return Ok(());
+        }
+        if tracker.is_closed() && origin.is_some() {
+            return self.reject_unseen(index, attempt, tracker);
         }
         let mut current = match run.take() {
             Some(current) if current.bundles_left > 0 => current,
@@ -175,6 +182,22 @@ impl Staging<'_> {
             Err(halt) => return Err(failed(index, halt)),
         }
         Ok(())
+    }
+
+    /// What a closed chain does with every bundle, whatever the policy says. It stays closed, so there is
+    /// nothing that could fail after it and undo this.
+    fn reject_unseen<R: TransactionRunner>(
+        &mut self,
+        index: usize,
+        attempt: &mut Attempt,
+        tracker: &mut BlockExecutionTracker<R>,
+    ) -> Result<(), BlockError> {
+        let failure = Failure {
+            application_id: None,
+            reason: FailureReason::ChainClosed,
+        };
+        let candidate = &mut self.candidates[index];
+        reject(candidate, index, failure, attempt, tracker)
     }
 
     /// Undoes what failed: returns to the checkpoint of its run, and executes again what passed

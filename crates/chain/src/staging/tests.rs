@@ -6,12 +6,12 @@ use std::{
 };
 
 use resident_base::{
-    Amount, ApplicationId, BlockHeight, CryptoHash, Resources, StreamId, Timestamp,
+    AccountOwner, Amount, ApplicationId, BlockHeight, CryptoHash, Resources, StreamId, Timestamp,
 };
 use resident_execution::{
     Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
-    OracleResponse, Refusal, SessionOutcome, Stop, StreamHead, SubscriberUpdate, Trace,
-    TransactionEffects,
+    OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, StreamHead, SubscriberUpdate,
+    Trace, TransactionEffects, TransactionReport,
 };
 use resident_storage::{Batch, Statistics};
 
@@ -20,8 +20,9 @@ use super::{
     candidate::{Failing, sort},
 };
 use crate::{
-    BlockDraft, BlockError, BlockExecutionTracker, BlockOutcome, DropReason, IncomingBundle,
-    MessageAction, MessageBundle, PostedMessage, StagingPolicy, Transaction, TransactionRunner,
+    BlockDraft, BlockError, BlockExecutionTracker, BlockOutcome, DropReason, Halt, IncomingBundle,
+    MAX_SENT_BYTES, MessageAction, MessageBundle, PostedMessage, StagingPolicy, Transaction,
+    TransactionRunner,
     records::tests::{bundle, chain},
 };
 
@@ -92,7 +93,18 @@ impl TransactionRunner for Script {
     }
 
     fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
-        Ok(TransactionEffects::default())
+        let mut effects = TransactionEffects::default();
+        if self.said.ends_with(b"large") {
+            let message = Message::User {
+                application_id: application(1),
+                bytes: vec![0; MAX_SENT_BYTES],
+            };
+            let kind = MessageKind::Simple;
+            effects
+                .messages
+                .push(OutgoingMessage::new(chain(3), kind, message));
+        }
+        Ok(effects)
     }
 
     fn checkpoint(&mut self) -> Result<Self, Fault> {
@@ -122,6 +134,18 @@ impl TransactionRunner for Script {
             }
             None => Ok(TransactionEffects::default()),
         }
+    }
+
+    fn take_report(&mut self) -> TransactionReport {
+        TransactionReport::default()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.said.contains(&b'C')
+    }
+
+    fn return_tokens(&mut self, _: AccountOwner, _: Amount) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
@@ -155,6 +179,8 @@ fn application(number: u8) -> ApplicationId {
 fn incoming(origin: u8, height: u64, messages: &[(u8, &str)]) -> Transaction {
     let post = |&(number, text): &(u8, &str)| PostedMessage {
         authenticated_owner: None,
+        grant: Amount::ZERO,
+        refund_grant_to: None,
         index: 0,
         kind: MessageKind::Simple,
         message: Message::User {
@@ -526,6 +552,36 @@ fn a_refusal_that_no_bundle_caused_fails_the_block() {
         stage(transactions, &auto_retry(0)),
         Err(BlockError::Refused { .. })
     ));
+}
+
+/// Not even the first of a block may send more than what its receiver can reject.
+#[test]
+fn a_transaction_that_sends_too_much_fails() {
+    for transaction in [operation(1, "large"), incoming(2, 1, &[(1, "large")])] {
+        // There would be room for it.
+        let mut tracker = BlockExecutionTracker::new(Script::default(), 2 * MAX_SENT_BYTES);
+        let Err(Halt::Stop(Stop::Failure(failure))) = tracker.execute(&transaction, None) else {
+            panic!("it may not be sent")
+        };
+        assert_eq!(
+            failure.reason,
+            FailureReason::Limit(LimitKind::MessageBytes)
+        );
+    }
+}
+
+#[test]
+fn a_closed_chain_rejects_without_executing() {
+    let transactions = vec![
+        incoming(2, 1, &[(1, "Closed from here on")]),
+        incoming(3, 1, &[(9, "fail")]),
+        incoming(2, 2, &[(1, "a")]),
+    ];
+    for policy in [auto_retry(0), StagingPolicy::Abort] {
+        let staged = stage(transactions.clone(), &policy).unwrap();
+        assert_eq!(staged.rejected(), [(3, 1), (2, 2)]);
+        assert_eq!((staged.dropped(), staged.executions), (vec![], 3));
+    }
 }
 
 #[test]

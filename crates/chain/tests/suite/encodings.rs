@@ -2,8 +2,8 @@
 //! longer be read, or nodes of different versions would disagree.
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationId, BlobId, BlobType, BlockHeight, ChainId, CryptoHash, Event,
-    EventId, GenericApplicationId, Resources, StreamId, Timestamp, http,
+    Account, AccountOwner, Amount, ApplicationId, BlobId, BlobType, BlockHeight, ChainId,
+    CryptoHash, Event, EventId, GenericApplicationId, Resources, StreamId, Timestamp, http,
 };
 use resident_chain::{
     Block, BlockOutcome, ExecutedBlock, IncomingBundle, MessageAction, MessageBundle,
@@ -38,6 +38,8 @@ fn bundle() -> MessageBundle {
         transaction_index: 8,
         messages: vec![PostedMessage {
             authenticated_owner,
+            grant: Amount::from_tokens(22),
+            refund_grant_to: Some(Account::new(chain(23), AccountOwner::Reserved(24))),
             index: 9,
             kind,
             message: credit(),
@@ -111,6 +113,8 @@ fn outcome() -> BlockOutcome {
     let message = OutgoingMessage {
         destination: chain(17),
         authenticated_owner: None,
+        grant: Amount::from_tokens(25),
+        refund_grant_to: Some(Account::chain(chain(26))),
         kind: MessageKind::Simple,
         message: credit(),
     };
@@ -143,15 +147,15 @@ fn hashes_are_pinned() {
     let pins = [
         (
             CryptoHash::new(&block()),
-            "3a00ea02a3803d12c9f6034aa7dc336d5dc1be2cee05e0027806681667105f97",
+            "c2b50b7c8257f5de2aad06d15dd553f659c6e6702a1bdb0369e33c7e06e0e8d7",
         ),
         (
             outcome().hash(),
-            "9a3e6078d6f8dabef423b06c81aad3311e9e7e36d5d0abbfa8ccbcc3c96a3743",
+            "aa13212d51399faeae0965735a7c87c7406db0333dfc73bd9726b6c9dd3bd57d",
         ),
         (
             executed.hash(),
-            "da73fc6860b10c2feee63249757daaa7dd027dde65969ee03531b1086acf314b",
+            "71e00f621af2d9fc1fd82ae347937d89bcfd0465b8ef7b48a812314251a378a3",
         ),
         (
             CryptoHash::of_bytes(&bcs::to_bytes(&update()).unwrap()),
@@ -163,12 +167,14 @@ fn hashes_are_pinned() {
         ),
         (
             bundle,
-            "afa3384d5f8b741d2ef8a4a7861d42f71c1065893730f936865fde4fb46d4c7a",
+            "517f1d40ec126ad0b9e7689efe9a399b90e4ed1852b6cca5e14aecec6d0ff60f",
         ),
     ];
-    for (hash, pin) in pins {
-        assert_eq!(hash.to_string(), pin);
-    }
+    let (hashes, pins): (Vec<_>, Vec<_>) = pins
+        .into_iter()
+        .map(|(hash, pin)| (hash.to_string(), pin))
+        .unzip();
+    assert_eq!(hashes, pins);
 }
 
 #[test]

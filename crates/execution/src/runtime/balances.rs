@@ -16,6 +16,8 @@ const BALANCE_TAG: u8 = 0x01;
 pub(crate) struct ChainConfig {
     pub(crate) ownership: ChainOwnership,
     pub(crate) application_permissions: ApplicationPermissions,
+    /// Whether the chain only rejects.
+    pub(crate) is_closed: bool,
 }
 
 pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
@@ -36,11 +38,17 @@ pub(crate) fn initialize(
     let config = ChainConfig {
         ownership: initial.ownership.clone(),
         application_permissions: initial.application_permissions.clone(),
+        is_closed: false,
     };
-    let bytes = bcs::to_bytes(&config).expect("a configuration has no maps with failing keys");
-    journal.put(Namespace::System, CONFIG_KEY, bytes)?;
+    write_config(journal, &config)?;
     write_balance(journal, AccountOwner::CHAIN, initial.balance)?;
     Ok(config)
+}
+
+/// Changes what is fixed for the chain.
+pub(crate) fn write_config(journal: &mut Journal, config: &ChainConfig) -> Result<(), Fault> {
+    let bytes = bcs::to_bytes(config).expect("a configuration has no maps with failing keys");
+    Ok(journal.put(Namespace::System, CONFIG_KEY, bytes)?)
 }
 
 /// What an owner has; [`AccountOwner::CHAIN`] is the chain itself.
@@ -63,6 +71,16 @@ pub(crate) fn credit(
 ) -> Result<(), Stop> {
     let balance = read_balance(journal, owner)?.try_add(amount)?;
     Ok(write_balance(journal, owner, balance)?)
+}
+
+/// As [`credit`], for tokens that are on their way back and have nowhere else to go.
+pub(crate) fn credit_or_lose(
+    journal: &mut Journal,
+    owner: AccountOwner,
+    amount: Amount,
+) -> Result<(), Fault> {
+    let balance = read_balance(journal, owner)?.saturating_add(amount);
+    write_balance(journal, owner, balance)
 }
 
 /// Takes from what an owner has, which must be enough.

@@ -3,8 +3,9 @@
 use resident_abi::{
     ContractHost,
     wire::{
-        Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ModuleId,
-        OutgoingMessage as WireMessage, OutgoingRequest, VmRuntime, WriteOperation,
+        Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel,
+        ManageChainError, ModuleId, OutgoingMessage as WireMessage, OutgoingRequest, VmRuntime,
+        WriteOperation,
     },
 };
 use resident_base as base;
@@ -23,52 +24,54 @@ impl ContractHost for RuntimeHandle {
 
     fn application_parameters(&mut self) -> Result<Vec<u8>, Stop> {
         let description = self.frame().description.clone();
-        self.charge_call(description.parameters.len())?;
+        let bytes = description.parameters.len();
+        self.charge_fact(bytes)?;
+        self.usage.charge_fuel(bytes as u64 * host_cost::BYTE)?;
         Ok(description.parameters.clone())
     }
 
     fn application_id(&mut self) -> Result<Hash, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(HASH_BYTES)?;
         Ok(self.frame().application_id.into())
     }
 
     fn application_creator_chain_id(&mut self) -> Result<Hash, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(HASH_BYTES)?;
         Ok(self.frame().description.creator_chain_id.into())
     }
 
     fn chain_id(&mut self) -> Result<Hash, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(HASH_BYTES)?;
         Ok(self.context.chain_id.into())
     }
 
     fn block_height(&mut self) -> Result<u64, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(NUMBER_BYTES)?;
         Ok(self.context.height.0)
     }
 
     fn system_time(&mut self) -> Result<u64, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(NUMBER_BYTES)?;
         Ok(self.context.timestamp.micros())
     }
 
     fn authenticated_owner(&mut self) -> Result<Option<AccountOwner>, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(OWNER_BYTES)?;
         Ok(self.frame().authenticated_owner.map(Into::into))
     }
 
     fn authenticated_caller_id(&mut self) -> Result<Option<Hash>, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(HASH_BYTES)?;
         Ok(self.frame().authenticated_caller.map(Into::into))
     }
 
     fn message_is_bouncing(&mut self) -> Result<Option<bool>, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(1)?;
         Ok(self.transaction.message.map(|message| message.is_bouncing))
     }
 
     fn message_origin_chain_id(&mut self) -> Result<Option<Hash>, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(HASH_BYTES)?;
         Ok(self
             .transaction
             .message
@@ -76,7 +79,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn message_origin_timestamp(&mut self) -> Result<Option<u64>, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(NUMBER_BYTES)?;
         Ok(self
             .transaction
             .message
@@ -86,12 +89,17 @@ impl ContractHost for RuntimeHandle {
     fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
         self.charge_call(message.message.len())?;
         self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let prices = &self.context.policy.prices;
+        let grant = prices.fee(&message.grant.into());
+        let refund_grant_to = self.take_grant(grant)?;
         let frame = self.frame();
         let authenticated_owner = frame.authenticated_owner.filter(|_| message.authenticated);
         let application_id = frame.application_id;
         self.send(OutgoingMessage {
             destination: message.destination.into(),
             authenticated_owner,
+            grant,
+            refund_grant_to,
             kind: if message.tracked {
                 MessageKind::Tracked
             } else {
@@ -122,7 +130,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn owner_balance(&mut self, owner: AccountOwner) -> Result<Amount, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(AMOUNT_BYTES)?;
         self.usage.charge_fuel(host_cost::LOOKUP)?;
         Ok(balances::read_balance(&mut self.journal, owner.into())?.into())
     }
@@ -159,7 +167,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn remaining_fuel(&mut self) -> Result<u64, Stop> {
-        self.charge_call(0)?;
+        self.charge_fact(NUMBER_BYTES)?;
         Ok(u64::try_from(self.usage.meters.fuel).unwrap_or_default())
     }
 
@@ -200,6 +208,27 @@ impl ContractHost for RuntimeHandle {
     ) -> Result<(), Stop> {
         self.charge_lookups(2, stream_name.len())?;
         self.unsubscribe(chain_id.into(), &stream(application_id, stream_name))
+    }
+
+    fn close_chain(&mut self) -> Result<Result<(), ManageChainError>, Stop> {
+        self.charge_call(0)?;
+        self.close()
+    }
+
+    fn chain_ownership(&mut self) -> Result<Vec<u8>, Stop> {
+        let ownership = bcs::to_bytes(&self.config.ownership).expect("an ownership is bounded");
+        self.charge_fact(ownership.len())?;
+        self.usage
+            .charge_fuel(ownership.len() as u64 * host_cost::BYTE)?;
+        Ok(ownership)
+    }
+
+    fn change_ownership(
+        &mut self,
+        ownership: Vec<u8>,
+    ) -> Result<Result<(), ManageChainError>, Stop> {
+        self.charge_call(ownership.len())?;
+        self.set_ownership(&ownership)
     }
 
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {
@@ -351,13 +380,21 @@ impl ContractHost for RuntimeHandle {
 }
 
 impl RuntimeHandle {
+    /// Charges for a host function that answers with so many bytes about the block or the chain.
+    fn charge_fact(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.charge_call(0)?;
+        let policy = self.context.policy.clone();
+        self.usage.bytes_runtime(bytes as u64, &policy)
+    }
+
     fn charge_lookups(&mut self, keys: usize, bytes: usize) -> Result<(), Stop> {
         self.charge_call(bytes)?;
         self.usage.charge_fuel(keys as u64 * host_cost::LOOKUP)
     }
 
     fn charge_read(&mut self, bytes: usize) -> Result<(), Stop> {
-        self.usage.read_operation();
+        let policy = self.context.policy.clone();
+        self.usage.read_operation(&policy)?;
         self.charge_bytes_read(bytes)
     }
 
@@ -431,6 +468,12 @@ impl RuntimeHandle {
         }
     }
 }
+
+/// What facts count as bytes from the runtime, be they there or not.
+const HASH_BYTES: usize = 32;
+const OWNER_BYTES: usize = 33;
+const AMOUNT_BYTES: usize = 16;
+const NUMBER_BYTES: usize = 8;
 
 /// Keys that are read together before what was read is charged.
 const KEYS_AT_ONCE: usize = 8;

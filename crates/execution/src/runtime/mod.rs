@@ -8,8 +8,10 @@
 pub(crate) mod balances;
 mod blobs;
 mod create;
+mod fees;
 mod host;
 mod http;
+mod management;
 mod oracle;
 mod streams;
 mod system;
@@ -23,7 +25,7 @@ use std::{
 
 use resident_abi::wire::StreamUpdate;
 use resident_base::{
-    AccountOwner, Amount, ApplicationDescription, ApplicationId, BlobId, VmRuntime,
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, BlobId, Resources, VmRuntime,
 };
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
@@ -34,8 +36,8 @@ pub(crate) use usage::Usage;
 use self::{blobs::CreatedBlobs, oracle::Answers};
 
 use crate::{
-    BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext, OracleResponse,
-    OutgoingMessage, Stop, Trace, TransactionEffects,
+    ApplicationReport, BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext,
+    OracleResponse, OutgoingMessage, Stop, Trace, TransactionEffects, TransactionReport,
     contract::{ContractInstance, UserContract},
     executor::{decode_application, description_blob_id},
     modules::Module,
@@ -51,7 +53,7 @@ pub(crate) const MAX_CALL_DEPTH: usize = 64;
 pub(crate) struct Runtime {
     pub(crate) executor: Executor,
     pub(crate) context: BlockContext,
-    pub(crate) config: ChainConfig,
+    pub(crate) config: Arc<ChainConfig>,
     pub(crate) journal: Journal,
     pub(crate) usage: Usage,
     pub(crate) instances: InstanceTable,
@@ -85,6 +87,10 @@ pub(crate) struct TransactionState {
     pub(crate) touched: BTreeSet<ApplicationId>,
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
+    /// What applications did, as far as they have been left.
+    pub(crate) by_application: BTreeMap<ApplicationId, ApplicationReport>,
+    /// What the block had used, and paid, when the transaction began.
+    pub(crate) before: (Resources, Amount),
     /// Where answers from outside come from.
     answers: Answers,
 }
@@ -95,6 +101,17 @@ struct Frame {
     description: Arc<ApplicationDescription>,
     authenticated_owner: Option<AccountOwner>,
     authenticated_caller: Option<ApplicationId>,
+    /// What is left of the fuel when the application begins, or goes on after a call.
+    resumed_at: i64,
+    report: ApplicationReport,
+}
+
+impl Frame {
+    /// Notes the fuel that the application has spent, as another one is going to run.
+    fn pause(&mut self, fuel: i64) {
+        let spent = self.resumed_at.saturating_sub(fuel);
+        self.report.fuel += u64::try_from(spent).unwrap_or_default();
+    }
 }
 
 /// What an application is entered for.
@@ -138,16 +155,11 @@ impl RuntimeHandle {
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
         runtime.trace.entries += 1;
         runtime.transaction.touched.insert(id);
-        runtime.frames.push(Frame {
-            application_id: id,
-            description,
-            authenticated_owner: authority.owner,
-            authenticated_caller: authority.caller,
-        });
+        runtime.push_frame(id, description, authority);
         let lent = RuntimeHandle(self.0.take());
         let entered = dispatch(&mut instance, lent, entry);
         *self = entered.host;
-        self.frames.pop();
+        self.pop_frame();
         self.instances.put(id, instance);
         entered.result.map_err(|error| Stop::of_call(error, id))
     }
@@ -208,7 +220,7 @@ impl Runtime {
         Runtime {
             executor,
             context,
-            config,
+            config: Arc::new(config),
             journal,
             usage: Usage::default(),
             instances,
@@ -231,6 +243,7 @@ impl Runtime {
         self.finalizing = false;
         self.transaction = TransactionState {
             answers: Answers::new(recorded),
+            before: (self.usage.used, self.usage.fees),
             ..TransactionState::default()
         };
         let policy = self.context.policy.clone();
@@ -246,33 +259,52 @@ impl Runtime {
         self.usage.begin(&policy);
     }
 
-    /// Ends a transaction, or one application's finalization: books the fuel and takes the fee.
-    pub(crate) fn charge_fee(&mut self) -> Result<(), Stop> {
-        let fuel_before = self.usage.used.wasm_fuel;
-        let policy = self.context.policy.clone();
-        let fee = self.usage.end(&policy);
-        self.trace.fuel += self.usage.used.wasm_fuel - fuel_before;
-        if fee == Amount::ZERO {
-            return Ok(());
+    /// What the transaction has used since it began, after its fee was charged.
+    pub(crate) fn take_report(&mut self) -> TransactionReport {
+        let (resources, fees) = self.transaction.before;
+        TransactionReport {
+            resources: self.usage.used_since(&resources),
+            fee: self.usage.fees.saturating_sub(fees),
+            by_application: std::mem::take(&mut self.transaction.by_application),
         }
-        self.pay(fee)?;
-        self.usage.fees = self.usage.fees.saturating_add(fee);
-        Ok(())
     }
 
-    /// The chain pays first, and the block's signer what the chain has not got.
-    fn pay(&mut self, fee: Amount) -> Result<(), Stop> {
-        let from_chain = balances::read_balance(&mut self.journal, AccountOwner::CHAIN)?.min(fee);
-        balances::debit(&mut self.journal, AccountOwner::CHAIN, from_chain)?;
-        let rest = fee.saturating_sub(from_chain);
-        if rest == Amount::ZERO {
-            return Ok(());
+    fn push_frame(
+        &mut self,
+        application_id: ApplicationId,
+        description: Arc<ApplicationDescription>,
+        authority: Authority,
+    ) {
+        let fuel = self.usage.meters.fuel;
+        if let Some(caller) = self.frames.last_mut() {
+            caller.pause(fuel);
         }
-        let payer = self
-            .context
-            .authenticated_owner
-            .unwrap_or(AccountOwner::CHAIN);
-        balances::debit(&mut self.journal, payer, rest)
+        self.frames.push(Frame {
+            application_id,
+            description,
+            authenticated_owner: authority.owner,
+            authenticated_caller: authority.caller,
+            resumed_at: fuel,
+            report: ApplicationReport {
+                entries: 1,
+                ..ApplicationReport::default()
+            },
+        });
+    }
+
+    fn pop_frame(&mut self) {
+        let fuel = self.usage.meters.fuel;
+        if let Some(mut frame) = self.frames.pop() {
+            frame.pause(fuel);
+            let reports = &mut self.transaction.by_application;
+            reports
+                .entry(frame.application_id)
+                .or_default()
+                .add(frame.report);
+        }
+        if let Some(caller) = self.frames.last_mut() {
+            caller.resumed_at = fuel;
+        }
     }
 
     fn frame(&self) -> &Frame {
@@ -347,6 +379,9 @@ impl Runtime {
 
     fn charge_call(&mut self, bytes: usize) -> Result<(), Stop> {
         self.trace.host_calls += 1;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.report.host_calls += 1;
+        }
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

@@ -175,6 +175,7 @@ impl RuntimeHandle {
     /// Moves a subscriber forward in its streams, and tells it of what it has not seen.
     pub(super) fn update_subscriber(&mut self, update: SubscriberUpdate) -> Result<Vec<u8>, Stop> {
         self.transaction.message = None;
+        self.begin_charging(Some(update.subscriber));
         let SubscriberUpdate {
             subscriber,
             streams,

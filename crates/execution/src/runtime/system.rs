@@ -17,12 +17,13 @@ use crate::{
 impl RuntimeHandle {
     /// Runs one action, and gives its response.
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
+        self.check_open()?;
         match action {
             Action::Operation(Operation::User {
                 application_id,
                 bytes,
             }) => {
-                self.transaction.message = None;
+                self.begin_operation(Some(application_id), bytes.len())?;
                 self.check_permitted(application_id.into())?;
                 let owner = self.context.authenticated_owner;
                 let authority = Authority {
@@ -32,13 +33,25 @@ impl RuntimeHandle {
                 self.enter(application_id, authority, Entry::Operation(bytes))
             }
             Action::Operation(Operation::System(operation)) => {
-                self.transaction.message = None;
+                let size = bcs::serialized_size(&operation).unwrap_or(usize::MAX);
+                self.begin_operation(None, size)?;
                 self.check_permitted(GenericApplicationId::System)?;
                 self.run_system(operation)
             }
             Action::ProcessStreams(update) => self.update_subscriber(update),
             Action::Message { context, message } => self.receive(context, message),
         }
+    }
+
+    fn begin_operation(
+        &mut self,
+        application: Option<ApplicationId>,
+        bytes: usize,
+    ) -> Result<(), Stop> {
+        self.transaction.message = None;
+        self.begin_charging(application);
+        let policy = self.context.policy.clone();
+        self.usage.operation(bytes as u64, &policy)
     }
 
     /// A chain may let only some applications execute operations.
@@ -52,6 +65,7 @@ impl RuntimeHandle {
 
     fn receive(&mut self, context: MessageContext, message: Message) -> Result<Vec<u8>, Stop> {
         self.transaction.message = Some(context);
+        self.begin_charging(message.application_id());
         match message {
             Message::User {
                 application_id,
@@ -61,7 +75,7 @@ impl RuntimeHandle {
                     owner: context.authenticated_owner,
                     caller: None,
                 };
-                self.enter(application_id, authority, Entry::Message(bytes))
+                self.enter(application_id, authority, Entry::Message(bytes))?;
             }
             Message::System(SystemMessage::Credit {
                 target,
@@ -70,9 +84,10 @@ impl RuntimeHandle {
             }) => {
                 let receiver = if context.is_bouncing { source } else { target };
                 balances::credit(&mut self.journal, receiver, amount)?;
-                Ok(Vec::new())
             }
         }
+        self.charge_message(&context)?;
+        Ok(Vec::new())
     }
 
     fn run_system(&mut self, operation: SystemOperation) -> Result<Vec<u8>, Stop> {
@@ -124,6 +139,11 @@ impl RuntimeHandle {
             SystemOperation::PublishDataBlob { bytes } => {
                 self.publish_data_blob(bytes).map(|hash| encode(&hash))
             }
+            SystemOperation::CloseChain => {
+                self.check_signed_for(AccountOwner::CHAIN)?;
+                self.set_closed()?;
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -143,12 +163,11 @@ impl RuntimeHandle {
             amount,
             source,
         };
-        self.send(OutgoingMessage {
-            destination: recipient.chain_id,
-            authenticated_owner: None,
-            kind: MessageKind::Tracked,
-            message: Message::System(credit),
-        })
+        self.send(OutgoingMessage::new(
+            recipient.chain_id,
+            MessageKind::Tracked,
+            Message::System(credit),
+        ))
     }
 
     fn check_signed_for(&self, owner: AccountOwner) -> Result<(), Stop> {

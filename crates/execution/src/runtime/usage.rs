@@ -14,9 +14,13 @@ pub(crate) struct Usage {
     pub(crate) fees: Amount,
     /// Modules that the block published.
     modules: u64,
-    /// `used` when the running transaction began.
-    at_begin: Resources,
-    /// The fuel that the running transaction was given.
+    /// `used` when the fee was last settled.
+    settled: Resources,
+    /// What has to be paid besides, for things that [`Resources`] do not count.
+    surcharge: Amount,
+    /// Whether nothing has to be paid until the next settlement.
+    pub(crate) is_free: bool,
+    /// The fuel that the running transaction had at that moment.
     granted: i64,
     /// What is left of it.
     pub(crate) meters: Meters,
@@ -36,16 +40,30 @@ impl Usage {
             fuel: self.granted,
             stack: STACK_UNITS,
         };
-        self.at_begin = self.used;
+        self.settled = self.used;
+        self.surcharge = Amount::ZERO;
+        self.is_free = false;
     }
 
-    /// Books the transaction's fuel, and gives the fee for all that it used.
-    pub(crate) fn end(&mut self, policy: &ResourcePolicy) -> Amount {
-        let spent = self.granted.saturating_sub(self.meters.fuel.max(0));
+    /// Books the fuel that was spent since the last time, and gives the fee for all that was used since.
+    pub(crate) fn settle(&mut self, policy: &ResourcePolicy) -> Amount {
+        let left = self.meters.fuel.max(0);
+        let spent = self.granted.saturating_sub(left);
+        self.granted = left;
+        self.used.wasm_fuel += u64::try_from(spent).unwrap_or_default();
+        let fee = policy.prices.fee(&self.used_since(&self.settled));
+        let fee = fee.saturating_add(std::mem::take(&mut self.surcharge));
+        self.settled = self.used;
+        match self.is_free {
+            true => Amount::ZERO,
+            false => fee,
+        }
+    }
+
+    /// Takes back what is left of a transaction's fuel, after its last fee was settled.
+    pub(crate) fn end(&mut self) {
         self.granted = 0;
         self.meters = Meters::default();
-        self.used.wasm_fuel += u64::try_from(spent).unwrap_or_default();
-        policy.prices.fee(&difference(&self.used, &self.at_begin))
     }
 
     /// Takes fuel for what a host function is about to do.
@@ -58,9 +76,38 @@ impl Usage {
         Ok(())
     }
 
+    /// Counts an operation.
+    pub(crate) fn operation(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
+        if bytes > policy.limits.operation_bytes {
+            return Err(LimitKind::OperationBytes.into());
+        }
+        let fee = policy.prices.operation_fee(bytes);
+        self.surcharge = self.surcharge.saturating_add(fee);
+        Ok(())
+    }
+
+    /// Counts what the runtime answers with.
+    pub(crate) fn bytes_runtime(
+        &mut self,
+        bytes: u64,
+        policy: &ResourcePolicy,
+    ) -> Result<(), Stop> {
+        add(
+            &mut self.used.bytes_runtime,
+            bytes,
+            policy.limits.bytes_runtime,
+            LimitKind::BytesRuntime,
+        )
+    }
+
     /// Counts a read of the state, by a host call.
-    pub(crate) fn read_operation(&mut self) {
-        self.used.read_operations += 1;
+    pub(crate) fn read_operation(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
+        add(
+            &mut self.used.read_operations,
+            1,
+            policy.limits.read_operations,
+            LimitKind::ReadOperations,
+        )
     }
 
     /// Counts what was read.
@@ -75,7 +122,12 @@ impl Usage {
 
     /// Counts a write to the state.
     pub(crate) fn write(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
-        self.used.write_operations += 1;
+        add(
+            &mut self.used.write_operations,
+            1,
+            policy.limits.write_operations,
+            LimitKind::WriteOperations,
+        )?;
         let limit = policy.limits.bytes_written;
         add(
             &mut self.used.bytes_to_write,
@@ -192,6 +244,34 @@ impl Usage {
             LimitKind::HttpRequests,
         )
     }
+
+    /// What was used since a moment before.
+    pub(crate) fn used_since(&self, before: &Resources) -> Resources {
+        // Names every field, so that none that is added can be forgotten.
+        macro_rules! difference {
+            ($($field:ident),* $(,)?) => {
+                Resources { $($field: self.used.$field - before.$field),* }
+            };
+        }
+        difference!(
+            wasm_fuel,
+            evm_fuel,
+            read_operations,
+            write_operations,
+            bytes_runtime,
+            bytes_to_read,
+            bytes_to_write,
+            blobs_to_read,
+            blobs_to_publish,
+            blob_bytes_to_read,
+            blob_bytes_to_publish,
+            messages,
+            message_size,
+            storage_size_delta,
+            service_as_oracle_queries,
+            http_requests,
+        )
+    }
 }
 
 fn add(counter: &mut u64, more: u64, limit: u64, kind: LimitKind) -> Result<(), Stop> {
@@ -200,22 +280,6 @@ fn add(counter: &mut u64, more: u64, limit: u64, kind: LimitKind) -> Result<(), 
         Err(kind.into())
     } else {
         Ok(())
-    }
-}
-
-/// What was used between two moments, as far as it has a price.
-fn difference(now: &Resources, before: &Resources) -> Resources {
-    Resources {
-        wasm_fuel: now.wasm_fuel - before.wasm_fuel,
-        read_operations: now.read_operations - before.read_operations,
-        write_operations: now.write_operations - before.write_operations,
-        bytes_to_read: now.bytes_to_read - before.bytes_to_read,
-        bytes_to_write: now.bytes_to_write - before.bytes_to_write,
-        messages: now.messages - before.messages,
-        message_size: now.message_size - before.message_size,
-        blobs_to_publish: now.blobs_to_publish - before.blobs_to_publish,
-        blob_bytes_to_publish: now.blob_bytes_to_publish - before.blob_bytes_to_publish,
-        ..Resources::default()
     }
 }
 
@@ -229,9 +293,12 @@ mod tests {
         policy.limits.transaction_fuel = 100;
         policy.limits.block_fuel = 250;
         policy.limits.bytes_read = 10;
+        policy.limits.operation_bytes = 1_000;
         policy.prices = Prices {
             fuel: Amount::from_attos(3),
             message: Amount::from_attos(50),
+            operation: Amount::from_attos(1_000),
+            operation_byte: Amount::from_attos(100),
             ..Prices::default()
         };
         policy
@@ -240,7 +307,13 @@ mod tests {
     fn spend(usage: &mut Usage, fuel: u64) -> Amount {
         usage.begin(&policy());
         usage.charge_fuel(fuel).expect("there is enough");
-        usage.end(&policy())
+        end(usage)
+    }
+
+    fn end(usage: &mut Usage) -> Amount {
+        let fee = usage.settle(&policy());
+        usage.end();
+        fee
     }
 
     #[test]
@@ -255,7 +328,7 @@ mod tests {
             matches!(&stop, Stop::Failure(failure) if failure.is_limit()),
             "{stop}"
         );
-        usage.end(&policy());
+        end(&mut usage);
         assert_eq!(usage.used.wasm_fuel, 250, "what was there is spent");
     }
 
@@ -264,9 +337,96 @@ mod tests {
         let mut usage = Usage::default();
         usage.begin(&policy());
         usage.message(20, &policy()).expect("there is room");
-        assert_eq!(usage.end(&policy()), Amount::from_attos(50));
+        assert_eq!(end(&mut usage), Amount::from_attos(50));
         usage.begin(&policy());
-        assert_eq!(usage.end(&policy()), Amount::ZERO);
+        assert_eq!(end(&mut usage), Amount::ZERO);
+    }
+
+    #[test]
+    fn each_settlement_is_for_what_came_since_the_last() {
+        let mut usage = Usage::default();
+        usage.begin(&policy());
+        usage.charge_fuel(10).expect("there is enough");
+        assert_eq!(usage.settle(&policy()), Amount::from_attos(30));
+        usage.operation(2, &policy()).expect("it is small");
+        usage.charge_fuel(1).expect("there is enough");
+        assert_eq!(
+            usage.settle(&policy()),
+            Amount::from_attos(3 + 1_000 + 2 * 100)
+        );
+        usage.is_free = true;
+        usage.operation(2, &policy()).expect("it is small");
+        usage.message(20, &policy()).expect("there is room");
+        assert_eq!(usage.settle(&policy()), Amount::ZERO);
+        usage.is_free = false;
+        assert_eq!(end(&mut usage), Amount::ZERO, "all is settled");
+        let expected = Resources {
+            wasm_fuel: 11,
+            messages: 1,
+            message_size: 20,
+            ..Resources::default()
+        };
+        assert_eq!(usage.used, expected, "free or not");
+    }
+
+    #[test]
+    fn what_is_free_has_limits_too() {
+        let mut usage = Usage::default();
+        usage.begin(&policy());
+        usage.is_free = true;
+        assert!(usage.operation(1_001, &policy()).is_err());
+        assert!(usage.charge_fuel(101).is_err());
+    }
+
+    #[test]
+    fn every_count_has_its_limit() {
+        type Count = fn(&mut Usage, &ResourcePolicy) -> Result<(), Stop>;
+        let mut policy = ResourcePolicy::default();
+        policy.limits.bytes_runtime = 10;
+        policy.limits.read_operations = 2;
+        policy.limits.write_operations = 2;
+        policy.limits.bytes_written = 7;
+        policy.limits.messages = 2;
+        policy.limits.message_bytes = 7;
+        let table: [(Count, LimitKind); 6] = [
+            (
+                |usage, policy| usage.bytes_runtime(5, policy),
+                LimitKind::BytesRuntime,
+            ),
+            (
+                |usage, policy| usage.read_operation(policy),
+                LimitKind::ReadOperations,
+            ),
+            (
+                |usage, policy| usage.write(0, policy),
+                LimitKind::WriteOperations,
+            ),
+            (
+                |usage, policy| usage.write(3, policy),
+                LimitKind::BytesWritten,
+            ),
+            (
+                |usage, policy| usage.message(0, policy),
+                LimitKind::Messages,
+            ),
+            (
+                |usage, policy| usage.message(3, policy),
+                LimitKind::MessageBytes,
+            ),
+        ];
+        for (count, kind) in table {
+            if kind == LimitKind::BytesWritten || kind == LimitKind::MessageBytes {
+                (policy.limits.write_operations, policy.limits.messages) = (9, 9);
+            }
+            let mut usage = Usage::default();
+            count(&mut usage, &policy).expect("once is fine");
+            count(&mut usage, &policy).expect("twice is fine");
+            let Err(Stop::Failure(failure)) = count(&mut usage, &policy) else {
+                panic!("the third is too much: {kind}")
+            };
+            assert_eq!(failure.reason, FailureReason::Limit(kind));
+            (policy.limits.write_operations, policy.limits.messages) = (2, 2);
+        }
     }
 
     #[test]

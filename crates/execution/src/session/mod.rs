@@ -18,11 +18,14 @@ use resident_storage::{Batch, Journal, Mark, Namespace, Statistics};
 use self::{per_transaction::PerTransaction, persistent::Persistent};
 use crate::{
     Action, Executor, Fault, Mode, OracleResponse, ResourcePolicy, SessionKind, Stop, Trace,
-    TransactionEffects, chain_partition,
+    TransactionEffects, TransactionReport, chain_partition,
     contract::ContractInstance,
     executor::decode_description,
     modules::Module,
-    runtime::{Authority, Counters, Entry, Runtime, RuntimeHandle, Usage, balances},
+    runtime::{
+        Authority, Counters, Entry, Runtime, RuntimeHandle, Usage,
+        balances::{self, ChainConfig},
+    },
 };
 
 /// What all transactions of a block have in common.
@@ -58,6 +61,7 @@ pub struct SessionCheckpoint {
     mark: Mark,
     usage: Usage,
     counters: Counters,
+    config: Arc<ChainConfig>,
     blobs: usize,
     events: usize,
     loads: u64,
@@ -168,6 +172,7 @@ impl Session {
             mark,
             usage: runtime.usage.clone(),
             counters: runtime.counters,
+            config: runtime.config.clone(),
             blobs: runtime.blobs.len(),
             events: runtime.events.len(),
             loads: runtime.trace.loads,
@@ -186,6 +191,8 @@ impl Session {
         runtime.counters = to.counters;
         runtime.truncate_blobs(to.blobs);
         runtime.events.truncate(to.events);
+        runtime.config = to.config.clone();
+        runtime.blobs.truncate(to.blobs);
         runtime.trace.loads = to.loads;
         runtime.trace.fuel = to.fuel;
         runtime.instances.roll_back(&mut runtime.trace)?;
@@ -193,9 +200,28 @@ impl Session {
         Ok(())
     }
 
+    /// What the last transaction used, or the finalization, after its end.
+    pub fn take_report(&mut self) -> TransactionReport {
+        self.runtime.take_report()
+    }
+
     /// The applications entered since the transaction began, also by calls.
     pub fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
         &self.runtime.transaction.touched
+    }
+
+    /// Whether the chain is closed, be it since this block.
+    pub fn is_closed(&self) -> bool {
+        self.runtime.config.is_closed
+    }
+
+    /// Returns tokens to the account that they came from. They are lost only if it has more than any
+    /// account can.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn return_tokens(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Fault> {
+        balances::credit_or_lose(&mut self.runtime.journal, owner, amount)
     }
 
     /// Finalizes every loaded application, in reverse order of loading. `recorded` is as for
@@ -224,6 +250,7 @@ impl Session {
 
     fn finalize_application(&mut self, id: ApplicationId) -> Result<(), Stop> {
         self.runtime.begin_finalization();
+        self.runtime.begin_charging(Some(id));
         self.runtime
             .enter(id, Authority::default(), Entry::Finalize)?;
         self.runtime.charge_fee()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use resident_base::{ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp};
+use resident_base::{Amount, ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp};
 use resident_chain::{
     BlockOutcome, ExecutedBlock, IncomingBundle, MessageAction, MessageBundle, PostedMessage,
     Transaction,
@@ -71,8 +71,10 @@ impl Blocks {
                 let (application_id, bytes) = self.message(random, self.failing_percent);
                 PostedMessage {
                     authenticated_owner: None,
+                    grant: Amount::ZERO,
+                    refund_grant_to: None,
                     index,
-                    kind: MessageKind::Simple,
+                    kind: kind(random),
                     message: Message::User {
                         application_id,
                         bytes,
@@ -158,5 +160,13 @@ pub(super) fn survivors(executed: &ExecutedBlock) -> Survivors {
         transactions,
         outcome,
         same_cursors: latest.values().all(|rejected| !rejected),
+    }
+}
+
+fn kind(random: &mut Random) -> MessageKind {
+    match random.below(10) {
+        0 => MessageKind::Protected,
+        1..=4 => MessageKind::Tracked,
+        _ => MessageKind::Simple,
     }
 }

@@ -2,6 +2,7 @@
 
 use futures::{executor::block_on, future::join};
 use resident_base::{AccountOwner, Amount, ChainId, CryptoHash};
+use resident_execution::{Operation, SystemOperation};
 use resident_node::{Delivery, LocalNode};
 
 use crate::common::{FailingStore, config, key, memory_node, pay};
@@ -101,5 +102,30 @@ fn bundles_for_unknown_chains_wait_and_hold_up_nobody() {
         };
         assert_eq!(node.deliver_all().await.unwrap(), expected);
         assert_eq!(node.reader(from).outbox(9).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_a_closed_chain_does_not_take_comes_back() {
+    let node = memory_node();
+    block_on(async {
+        let [from, to] = two_chains(&node).await;
+        let close = Operation::System(SystemOperation::CloseChain);
+        node.propose(to, vec![close], &key(2)).await.unwrap();
+        node.propose(from, vec![pay(to, 4)], &key(1)).await.unwrap();
+        assert_eq!(node.deliver_all().await.unwrap().delivered, 1);
+        let block = node.process_inbox(to, &key(2)).await.unwrap().unwrap();
+        assert_eq!(block.rejected.len(), 1);
+        let error = node.propose(to, vec![pay(from, 1)], &key(2)).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("the chain is closed"), "{error}");
+
+        assert_eq!(node.deliver_all().await.unwrap().delivered, 1);
+        let block = node.process_inbox(from, &key(1)).await.unwrap().unwrap();
+        assert_eq!(block.rejected.len(), 0);
+        for chain in [from, to] {
+            let balance = node.balance(chain, AccountOwner::CHAIN).await.unwrap();
+            assert_eq!(balance, Amount::from_tokens(10));
+        }
     });
 }

@@ -1,9 +1,10 @@
 //! The host behind the Wasm boundary.
 
 use crate::base_types::{
-    Account, AccountOwner, Amount, ApplicationId, BlockHeight, Bytecode, ChainId, CryptoHash,
-    DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
+    Account, AccountOwner, Amount, ApplicationId, BlockHeight, Bytecode, ChainId, ChainOwnership,
+    CryptoHash, DataBlobHash, ModuleId, Resources, StreamName, Timestamp, VmRuntime, http,
 };
+use crate::{entry::refuse, runtime::ManageChainError};
 
 use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::views::generic::store::{Batch, Store, WriteOperation};
@@ -89,6 +90,7 @@ impl HostCalls for Host {
             destination: hash_to(message.destination.0),
             authenticated: message.authenticated,
             tracked: message.tracked,
+            grant: resources_to(message.grant),
             message: message.message,
         });
     }
@@ -216,6 +218,21 @@ impl HostCalls for Host {
         let application = hash_to(application.application_description_hash);
         runtime::unsubscribe_from_events(hash_to(chain.0), application, &name.0);
     }
+
+    fn close_chain(&self) -> Result<(), ManageChainError> {
+        runtime::close_chain().map_err(manage_chain_error_from)
+    }
+
+    fn chain_ownership(&self) -> ChainOwnership {
+        bcs::from_bytes(&runtime::chain_ownership())
+            .unwrap_or_else(|error| refuse("decode the chain's ownership", &error))
+    }
+
+    fn change_ownership(&self, ownership: ChainOwnership) -> Result<(), ManageChainError> {
+        let ownership = bcs::to_bytes(&ownership)
+            .unwrap_or_else(|error| refuse("encode the chain's ownership", &error));
+        runtime::change_ownership(&ownership).map_err(manage_chain_error_from)
+    }
 }
 
 /// The application's own keys and values on this chain.
@@ -328,6 +345,33 @@ fn amount_to(amount: Amount) -> types::Amount {
     types::Amount {
         low: amount.lower_half(),
         high: amount.upper_half(),
+    }
+}
+
+fn resources_to(resources: Resources) -> types::Resources {
+    types::Resources {
+        wasm_fuel: resources.wasm_fuel,
+        evm_fuel: resources.evm_fuel,
+        read_operations: resources.read_operations,
+        write_operations: resources.write_operations,
+        bytes_runtime: resources.bytes_runtime,
+        bytes_to_read: resources.bytes_to_read,
+        bytes_to_write: resources.bytes_to_write,
+        blobs_to_read: resources.blobs_to_read,
+        blobs_to_publish: resources.blobs_to_publish,
+        blob_bytes_to_read: resources.blob_bytes_to_read,
+        blob_bytes_to_publish: resources.blob_bytes_to_publish,
+        messages: resources.messages,
+        message_size: resources.message_size,
+        storage_size_delta: resources.storage_size_delta,
+        service_as_oracle_queries: resources.service_as_oracle_queries,
+        http_requests: resources.http_requests,
+    }
+}
+
+fn manage_chain_error_from(error: types::ManageChainError) -> ManageChainError {
+    match error {
+        types::ManageChainError::NotPermitted => ManageChainError::NotPermitted,
     }
 }
 

@@ -13,8 +13,9 @@ use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::{
     base_types::{
         Account, AccountOwner, Amount, ApplicationId, Blob, BlockHeight, Bytecode, ChainId,
-        DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
+        ChainOwnership, DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
     },
+    runtime::ManageChainError,
     views::generic::store::{Batch, Store, WriteOperation},
 };
 
@@ -42,6 +43,9 @@ pub(crate) struct World {
     pub(crate) chain_balance: Option<Amount>,
     pub(crate) owner_balances: Option<BTreeMap<AccountOwner, Amount>>,
     pub(crate) remaining_fuel: Option<u64>,
+    pub(crate) chain_ownership: Option<ChainOwnership>,
+    pub(crate) can_manage_chain: Option<bool>,
+    pub(crate) is_chain_closed: bool,
     pub(crate) key_value_store: KeyValueStore,
     pub(crate) call_handler: Option<CallHandler>,
     pub(crate) sent_messages: Vec<Outgoing>,
@@ -104,6 +108,15 @@ impl Host {
         fact.unwrap_or_else(|| {
             panic!("the test did not set this fact: call `set_{name}` on the runtime")
         })
+    }
+}
+
+impl Host {
+    fn check_can_manage_chain(&self) -> Result<(), ManageChainError> {
+        match self.fact(|world| &world.can_manage_chain, "can_manage_chain") {
+            true => Ok(()),
+            false => Err(ManageChainError::NotPermitted),
+        }
     }
 }
 
@@ -292,6 +305,22 @@ impl HostCalls for Host {
     ) {
         let subscription = (chain, application, name);
         self.world().subscriptions.remove(&subscription);
+    }
+
+    fn close_chain(&self) -> Result<(), ManageChainError> {
+        self.check_can_manage_chain()?;
+        self.world().is_chain_closed = true;
+        Ok(())
+    }
+
+    fn chain_ownership(&self) -> ChainOwnership {
+        self.fact(|world| &world.chain_ownership, "chain_ownership")
+    }
+
+    fn change_ownership(&self, ownership: ChainOwnership) -> Result<(), ManageChainError> {
+        self.check_can_manage_chain()?;
+        self.world().chain_ownership = Some(ownership);
+        Ok(())
     }
 }
 

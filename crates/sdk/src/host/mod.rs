@@ -4,8 +4,10 @@
 
 use crate::base_types::{
     Account, AccountOwner, Amount, ApplicationId, ApplicationPermissions, BlockHeight, Bytecode,
-    ChainId, ChainOwnership, DataBlobHash, ModuleId, StreamName, Timestamp, VmRuntime, http,
+    ChainId, ChainOwnership, DataBlobHash, ModuleId, Resources, StreamName, Timestamp, VmRuntime,
+    http,
 };
+use crate::runtime::ManageChainError;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
@@ -64,6 +66,9 @@ pub(crate) trait HostCalls {
     fn read_event(&self, chain: ChainId, name: StreamName, index: u32) -> Vec<u8>;
     fn subscribe_to_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
     fn unsubscribe_from_events(&self, chain: ChainId, application: ApplicationId, name: StreamName);
+    fn close_chain(&self) -> Result<(), ManageChainError>;
+    fn chain_ownership(&self) -> ChainOwnership;
+    fn change_ownership(&self, ownership: ChainOwnership) -> Result<(), ManageChainError>;
 }
 
 /// An application to be created; parameters and argument are JSON.
@@ -94,5 +99,6 @@ pub(crate) struct Outgoing {
     pub(crate) destination: ChainId,
     pub(crate) authenticated: bool,
     pub(crate) tracked: bool,
+    pub(crate) grant: Resources,
     pub(crate) message: Vec<u8>,
 }

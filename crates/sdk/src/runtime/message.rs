@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    base_types::ChainId,
+    base_types::{ChainId, Resources},
     entry::refuse,
     host::{Host, HostCalls, Outgoing},
 };
@@ -16,6 +16,7 @@ pub struct MessageBuilder<M> {
     message: M,
     authenticated: bool,
     tracked: bool,
+    grant: Resources,
 }
 
 /// A message that a contract under test has sent.
@@ -27,6 +28,8 @@ pub struct SendMessageRequest<M> {
     pub authenticated: bool,
     /// Whether it bounces when rejected.
     pub is_tracked: bool,
+    /// What is paid for the receiver's execution.
+    pub grant: Resources,
     /// The message itself.
     pub message: M,
 }
@@ -38,6 +41,7 @@ impl<M: Serialize> MessageBuilder<M> {
             message,
             authenticated: false,
             tracked: false,
+            grant: Resources::default(),
         }
     }
 
@@ -53,6 +57,13 @@ impl<M: Serialize> MessageBuilder<M> {
         self
     }
 
+    /// Pays for the receiver's execution what these resources cost, out of the chain's or the signer's account.
+    /// What is left comes back.
+    pub fn with_grant(mut self, grant: Resources) -> Self {
+        self.grant = grant;
+        self
+    }
+
     /// Sends the message.
     pub fn send_to(self, destination: ChainId) {
         let message = bcs::to_bytes(&self.message)
@@ -61,6 +72,7 @@ impl<M: Serialize> MessageBuilder<M> {
             destination,
             authenticated: self.authenticated,
             tracked: self.tracked,
+            grant: self.grant,
             message,
         });
     }

@@ -16,7 +16,8 @@ use crate::{
     KeyValueStore,
     abi::ContractAbi,
     base_types::{
-        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership,
+        StreamName, Timestamp,
     },
     contract::Contract,
     entry::{decode_json, refuse},
@@ -71,6 +72,14 @@ impl<C: Contract> Default for BlockFacts<C> {
 pub struct AccountPermissionError {
     /// The owner whose permission is missing.
     pub owner: AccountOwner,
+}
+
+/// Why an application could not manage its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ManageChainError {
+    /// The chain's permissions do not name the application.
+    #[error("the chain does not permit the application to manage it")]
+    NotPermitted,
 }
 
 impl<C: Contract> ContractRuntime<C> {
@@ -272,5 +281,20 @@ impl<C: Contract> ContractRuntime<C> {
         name: StreamName,
     ) {
         self.host.unsubscribe_from_events(chain, application, name);
+    }
+
+    /// Closes the chain for good: after this transaction it executes nothing, and rejects whatever arrives.
+    pub fn close_chain(&mut self) -> Result<(), ManageChainError> {
+        self.host.close_chain()
+    }
+
+    /// Who owns the chain.
+    pub fn chain_ownership(&mut self) -> ChainOwnership {
+        self.host.chain_ownership()
+    }
+
+    /// Gives the chain other owners, of whom there must be one.
+    pub fn change_ownership(&mut self, ownership: ChainOwnership) -> Result<(), ManageChainError> {
+        self.host.change_ownership(ownership)
     }
 }

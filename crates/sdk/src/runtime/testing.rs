@@ -6,7 +6,8 @@ use super::{BlockFacts, ContractRuntime, SendMessageRequest};
 use crate::{
     KeyValueStore,
     base_types::{
-        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, StreamName, Timestamp,
+        Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership,
+        StreamName, Timestamp,
     },
     contract::Contract,
     host::Host,
@@ -48,6 +49,8 @@ settable_facts! {
     with_chain_balance, set_chain_balance, chain_balance: Amount, "the chain's own balance";
     with_owner_balances, set_owner_balances, owner_balances: BTreeMap<AccountOwner, Amount>, "the balances of all owners";
     with_remaining_fuel, set_remaining_fuel, remaining_fuel: u64, "the fuel that is left";
+    with_chain_ownership, set_chain_ownership, chain_ownership: ChainOwnership, "who owns the chain";
+    with_can_manage_chain, set_can_manage_chain, can_manage_chain: bool, "whether the application may close the chain and change its owners";
 }
 
 impl<C: Contract> Default for ContractRuntime<C> {
@@ -148,9 +151,15 @@ impl<C: Contract> ContractRuntime<C> {
             destination: outgoing.destination,
             authenticated: outgoing.authenticated,
             is_tracked: outgoing.tracked,
+            grant: outgoing.grant,
             message: bcs::from_bytes(&outgoing.message).expect("an encoded message decodes"),
         };
         sent.iter().map(decode).collect()
+    }
+
+    /// Whether the contract has closed the chain.
+    pub fn is_chain_closed(&self) -> bool {
+        self.host.world().is_chain_closed
     }
 
     /// The transfers of native tokens so far: source, destination, amount.

@@ -1,9 +1,12 @@
 //! A contract on the mock runtime, and one behind its entry points.
 
 use resident_sdk::{
-    Contract, ContractRuntime, SendMessageRequest,
+    Contract, ContractRuntime, Resources, SendMessageRequest,
     abi::{ContractAbi, WithContractAbi},
-    base_types::{Account, AccountOwner, Amount, ApplicationId, ChainId, CryptoHash, Timestamp},
+    base_types::{
+        Account, AccountOwner, Amount, ApplicationId, ChainId, ChainOwnership, CryptoHash,
+        Timestamp,
+    },
     util::BlockingWait,
     views::{RegisterView, RootView, View, ViewStorageContext},
 };
@@ -65,7 +68,11 @@ impl Contract for Bank {
             Operation::Deposit(amount) => *self.state.total.get_mut() += amount,
             Operation::Announce(chain) => {
                 let message = self.runtime.prepare_message("hello".to_owned());
-                message.with_authentication().with_tracking().send_to(chain);
+                message
+                    .with_authentication()
+                    .with_tracking()
+                    .with_grant(grant())
+                    .send_to(chain);
                 self.runtime.send_message(chain, "bye".to_owned());
             }
             Operation::AskOther(bank) => {
@@ -121,6 +128,26 @@ fn state_survives_from_one_instance_to_the_next() {
     assert_eq!(*second.state.total.get(), 50);
 }
 
+fn grant() -> Resources {
+    Resources {
+        wasm_fuel: 7,
+        ..Resources::default()
+    }
+}
+
+#[test]
+fn an_application_that_may_not_manage_the_chain_is_told() {
+    let may = |allowed| ContractRuntime::<Bank>::new().with_can_manage_chain(allowed);
+    let mut refused = may(false);
+    assert!(refused.close_chain().is_err() && !refused.is_chain_closed());
+    let mut allowed = may(true);
+    let ownership = ChainOwnership::single(AccountOwner::Reserved(7));
+    allowed.change_ownership(ownership.clone()).unwrap();
+    assert_eq!(allowed.chain_ownership(), ownership);
+    allowed.close_chain().unwrap();
+    assert!(allowed.is_chain_closed());
+}
+
 #[test]
 fn sent_messages_can_be_inspected() {
     let mut bank = bank(ContractRuntime::new());
@@ -130,6 +157,7 @@ fn sent_messages_can_be_inspected() {
         destination: chain(1),
         authenticated: flag,
         is_tracked: flag,
+        grant: if flag { grant() } else { Resources::default() },
         message: message.to_owned(),
     };
     assert_eq!(

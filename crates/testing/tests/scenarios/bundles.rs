@@ -1,6 +1,8 @@
 //! Bundles that no chain sent, and the comparison with a block that never had some of its bundles.
 
-use resident_base::{AccountOwner, ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp};
+use resident_base::{
+    AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp,
+};
 use resident_chain::{
     BlockOutcome, IncomingBundle, MessageAction, MessageBundle, PostedMessage, StagingPolicy,
     Transaction,
@@ -22,6 +24,8 @@ pub(crate) fn bundle(
 ) -> Transaction {
     let post = |(index, (application_id, bytes))| PostedMessage {
         authenticated_owner: owner,
+        grant: Amount::ZERO,
+        refund_grant_to: None,
         index,
         kind: MessageKind::Simple,
         message: Message::User {

@@ -89,6 +89,9 @@ impl ContractHost for TestHost {
         read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;
         subscribe_to_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
         unsubscribe_from_events(chain_id: wire::Hash, application_id: wire::Hash, stream_name: Vec<u8>) -> ();
+        close_chain() -> Result<(), wire::ManageChainError>;
+        chain_ownership() -> Vec<u8>;
+        change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
         read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
         contains_key(key: Vec<u8>) -> bool;
         contains_keys(keys: Vec<Vec<u8>>) -> Vec<bool>;
