@@ -278,6 +278,15 @@ fn a_record_is_enough_where_the_event_is_not() {
     for pair in PAIRS {
         let repeated = elsewhere.chains.execute(pair, &block).unwrap();
         assert_eq!(repeated.executed, block);
+        // But it has to be the answer to what is asked.
+        let mut other = block.clone();
+        let responses = &mut other.outcome.transactions[1].effects.oracle_responses;
+        responses[0] = OracleResponse::EventExists(scene.event(author.id, 1));
+        let reason = refusal(elsewhere.chains.execute(pair, &other));
+        assert!(
+            matches!(reason, FailureReason::OracleMismatch { .. }),
+            "{reason}"
+        );
     }
 }
 
