@@ -163,7 +163,7 @@ fn hashes_are_pinned() {
         ),
         (
             CryptoHash::new(&streamed()),
-            "c7407ff70cae6e2dea111aad9e0c6e1d3906b1ce0fb39bd5dd417f34a8d1a77e",
+            "2274c8bf7c358e9194cc77021264f0b2b6d985426034a58bcc5c82a9c6cec619",
         ),
         (
             bundle,
