@@ -150,7 +150,7 @@ const TEXT: &str = r#"(module
     (import "resident:app/storage" "read-values" (func $read_values (param i32 i32 i32)))
     (import "resident:app/storage" "find-key-values" (func $find (param i32 i32 i32)))
     (import "resident:app/runtime" "send-message"
-        (func $send (param i64 i64 i64 i64 i32 i32 i32 i32)))
+        (func $send (param i32)))
     (memory (export "memory") 256)
     (data (i32.const 500) "a")
     (global $heap (mut i32) (i32.const 4096))
@@ -202,8 +202,11 @@ const TEXT: &str = r#"(module
     (func (export "resident:app/contract-entrypoints#finalize")
         (loop $again (if (i32.load (i32.const 132)) (then
             (i32.store (i32.const 132) (i32.sub (i32.load (i32.const 132)) (i32.const 1)))
-            (call $send (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4)
-                (i32.const 0) (i32.const 0) (i32.const 0x100000) (i32.const 0x500000))
+            ;; The message's record: a chain, three fields of zeros, and where the message is.
+            (i64.store (i32.const 1024) (i64.const 1))
+            (i32.store (i32.const 1192) (i32.const 0x100000))
+            (i32.store (i32.const 1196) (i32.const 0x500000))
+            (call $send (i32.const 1024))
             (br $again)))))
     (func (export "resident:app/contract-entrypoints#instantiate") (param i32 i32))
     (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))
