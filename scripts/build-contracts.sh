@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the contracts of all examples to target/contracts/<example>.wasm.
+# Builds the contracts and the services of all examples to target/contracts.
 #
 # Only this needs a Wasm toolchain, so it also finds one: rustup's target if it is there or can be added, otherwise
 # Debian's compiler with a standard library built from its sources.
@@ -7,13 +7,15 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Builds the contracts of the examples to target/contracts/<example>.wasm.
+Builds the contracts of the examples to target/contracts/<example>.wasm, and their services to
+target/contracts/<example>-service.wasm.
 
 Usage: scripts/build-contracts.sh [--help] [EXAMPLE...]
 
   EXAMPLE    a folder under examples/ (default: all of them)
 
 Environment:
+  RESIDENT_CONTRACTS        another folder for what is built
   RESIDENT_RUSTUP_SECONDS   how long rustup may take to add the Wasm target (default 60; 0: do not try)
 END
 }
@@ -25,6 +27,7 @@ fail() {
 }
 
 TARGET=wasm32-unknown-unknown
+FOLDER="${RESIDENT_CONTRACTS:-target/contracts}"
 DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-19)
 PROFILE=(
     --config 'profile.contract.inherits="release"'
@@ -105,6 +108,14 @@ remap_paths() {
     CARGO+=(--config "target.$TARGET.rustflags=[$flags]")
 }
 
+has_service() { [ -e "examples/$1/src/service.rs" ]; }
+
+# Copies a built binary into the folder, under another name.
+keep() {
+    cp "$CARGO_TARGET_DIR/$TARGET/contract/$1.wasm" "$FOLDER/$2.wasm"
+    say "$FOLDER/$2.wasm: $(stat -c %s "$FOLDER/$2.wasm") bytes"
+}
+
 main() {
     if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
         usage
@@ -123,6 +134,7 @@ main() {
     for example in "${examples[@]}"; do
         [ -e "examples/$example/src/contract.rs" ] || fail "examples/$example has no contract; see --help"
         packages+=(-p "$example" --bin "${example//-/_}_contract")
+        ! has_service "$example" || packages+=(--bin "${example//-/_}_service")
     done
 
     choose_toolchain
@@ -131,10 +143,10 @@ main() {
     "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
         fail "the build failed; see above"
 
-    mkdir -p target/contracts
+    mkdir -p "$FOLDER"
     for example in "${examples[@]}"; do
-        cp "$CARGO_TARGET_DIR/$TARGET/contract/${example//-/_}_contract.wasm" "target/contracts/$example.wasm"
-        say "target/contracts/$example.wasm: $(stat -c %s "target/contracts/$example.wasm") bytes"
+        keep "${example//-/_}_contract" "$example"
+        ! has_service "$example" || keep "${example//-/_}_service" "$example-service"
     done
 }
 

@@ -172,6 +172,8 @@ pub enum OracleResponse {
         #[serde(with = "resident_base::bytes")]
         value: Vec<u8>,
     },
+    /// What a service answered to a query.
+    Service(#[serde(with = "resident_base::bytes")] Vec<u8>),
 }
 
 /// What a transaction leaves beside the changed state.

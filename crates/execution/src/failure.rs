@@ -47,8 +47,10 @@ impl Failure {
     pub fn is_limit(&self) -> bool {
         match &self.reason {
             FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These two have nothing to do with what else is in the block.
-            FailureReason::Limit(LimitKind::CallDepth | LimitKind::BlobBytes) => false,
+            // These have nothing to do with what else is in the block.
+            FailureReason::Limit(
+                LimitKind::CallDepth | LimitKind::BlobBytes | LimitKind::ServiceResponseBytes,
+            ) => false,
             FailureReason::Limit(_) => true,
             _ => false,
         }
@@ -136,6 +138,26 @@ pub enum FailureReason {
         /// What was asked.
         asked: String,
     },
+    /// A published module's service was refused.
+    #[error("service refused: {0}")]
+    Service(PrepareError),
+    /// A query was sent to an application whose module has no service.
+    #[error("application {0} has no service")]
+    NoService(ApplicationId),
+    /// A query of a contract to a service failed.
+    #[error("the query of application {application_id} failed: {reason}")]
+    Query {
+        /// The application that was asked.
+        application_id: ApplicationId,
+        /// Why there is no answer.
+        reason: Box<FailureReason>,
+    },
+    /// A service tried to change the state.
+    #[error("a service cannot write: schedule an operation instead")]
+    ReadOnly,
+    /// A client's query took longer than it may.
+    #[error("the query took too long")]
+    Deadline,
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,
@@ -165,6 +187,12 @@ pub enum LimitKind {
     /// Instances that are alive at the same time.
     #[error("applications in the block")]
     Applications,
+    /// Queries of contracts to services.
+    #[error("queries to services in the block")]
+    ServiceQueries,
+    /// Size of a service's answer to a contract.
+    #[error("size of a service's answer")]
+    ServiceResponseBytes,
 }
 
 /// Something that exists elsewhere and is not here yet.
@@ -201,6 +229,9 @@ pub enum Fault {
     /// The thread that ran a block panicked, which is a bug.
     #[error("a block's thread panicked: {0}")]
     Panicked(String),
+    /// More queries wait than this node has room for.
+    #[error("too many queries are waiting: ask again later")]
+    Overloaded,
     /// The calls were made in the wrong order, which is a bug of the caller.
     #[error("the session was used wrongly: {0}")]
     Misuse(&'static str),

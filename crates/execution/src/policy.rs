@@ -33,6 +33,8 @@ pub struct Prices {
     pub blob: Amount,
     /// A byte of a published blob.
     pub blob_byte: Amount,
+    /// A query of a contract to a service, whose answer the block records.
+    pub service_as_oracle_query: Amount,
 }
 
 /// How much one transaction or one block may use.
@@ -58,6 +60,13 @@ pub struct ResourceLimits {
     pub transactions: u64,
     /// Size of a block's own encoding, in bytes.
     pub block_bytes: u64,
+    /// Queries of contracts to services in one block.
+    pub service_as_oracle_queries: u64,
+    /// Fuel of one such query. It is not taken from the transaction's, since a block that is run again
+    /// has the answer already.
+    pub service_query_fuel: u64,
+    /// Size of the answer to one such query, in bytes.
+    pub service_response_bytes: u64,
 }
 
 impl Default for ResourcePolicy {
@@ -83,6 +92,9 @@ impl Default for ResourceLimits {
             applications: 100,
             transactions: 100_000,
             block_bytes: 16 << 20,
+            service_as_oracle_queries: 1_000,
+            service_query_fuel: 1_000_000_000,
+            service_response_bytes: 64 << 10,
         }
     }
 }
@@ -100,6 +112,7 @@ impl Prices {
             (self.message_byte, used.message_size),
             (self.blob, used.blobs_to_publish),
             (self.blob_byte, used.blob_bytes_to_publish),
+            (self.service_as_oracle_query, used.service_as_oracle_queries),
         ]
         .into_iter()
         .fold(Amount::ZERO, |sum, (price, units)| {
@@ -122,4 +135,6 @@ pub(crate) mod host_cost {
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 500;
+    /// A query to a service. Whoever runs the block again does not run the service, so this has to cover it.
+    pub(crate) const QUERY_SERVICE: u64 = 100_000;
 }

@@ -69,6 +69,9 @@
 //! }
 //! ```
 //!
+//! A second binary implements [`Service`] and ends with [`service!`]. It answers queries on what is stored, and can
+//! schedule operations for whoever asks to propose.
+//!
 //! # Building for Wasm
 //!
 //! Contracts are built for `wasm32-unknown-unknown`. Give them a small stack, since every checkpoint copies memory
@@ -102,13 +105,14 @@ mod contract;
 pub mod entry;
 mod host;
 mod runtime;
+mod service;
 pub mod util;
 pub mod views;
 
 pub use bcs;
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
-pub use host::bindings;
+pub use host::{bindings, service_bindings};
 pub use log;
 pub use resident_base as base_types;
 pub use serde;
@@ -118,7 +122,10 @@ pub use crate::{
     abi::{ContractAbi, ServiceAbi, WithContractAbi, WithServiceAbi},
     contract::Contract,
     host::KeyValueStore,
-    runtime::{AccountPermissionError, ContractRuntime, MessageBuilder, SendMessageRequest},
+    runtime::{
+        AccountPermissionError, ContractRuntime, MessageBuilder, SendMessageRequest, ServiceRuntime,
+    },
+    service::Service,
     util::ToBcsBytes,
     views::ViewStorageContext,
 };

@@ -26,10 +26,12 @@ mod chains;
 mod contracts;
 mod delivery;
 mod everywhere;
+mod queries;
 
 pub use chains::{TestChain, TestChains};
 pub use contracts::{CONTRACTS_VARIABLE, contract};
 pub use everywhere::StagedEverywhere;
+pub use queries::TestServices;
 
 use resident_execution::{EngineKind, SessionKind};
 

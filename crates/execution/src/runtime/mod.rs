@@ -7,8 +7,8 @@
 
 pub(crate) mod balances;
 mod host;
-#[allow(dead_code)]
 mod oracle;
+mod services;
 mod system;
 mod usage;
 
@@ -24,6 +24,7 @@ use resident_base::{
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub(crate) use services::{QueryState, Service};
 pub(crate) use usage::Usage;
 
 use self::oracle::Answers;
@@ -55,6 +56,8 @@ pub(crate) struct Runtime {
     pub(crate) counters: Counters,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
+    /// Only in a query, which is no block.
+    pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
     finalizing: bool,
 }
@@ -75,7 +78,6 @@ pub(crate) struct TransactionState {
     /// The message that is being executed, if it is one.
     message: Option<MessageContext>,
     /// Where answers from outside come from.
-    #[allow(dead_code)]
     answers: Answers,
 }
 
@@ -148,7 +150,8 @@ impl RuntimeHandle {
         if self.finalizing && !self.frames.is_empty() {
             return Err(FailureReason::CallInFinalization { callee: id }.into());
         }
-        if self.frames.len() >= MAX_CALL_DEPTH {
+        let depth_before = self.query.as_ref().map_or(0, QueryState::depth);
+        if depth_before + self.frames.len() >= MAX_CALL_DEPTH {
             return Err(LimitKind::CallDepth.into());
         }
         Ok(())
@@ -200,6 +203,7 @@ impl Runtime {
             counters: Counters::default(),
             transaction: TransactionState::default(),
             trace: Trace::default(),
+            query: None,
             frames: Vec::new(),
             finalizing: false,
         }
@@ -292,16 +296,16 @@ impl Runtime {
         Ok(())
     }
 
-    /// A compiled contract. Only what is in the store is remembered beyond this block: whether a module
+    /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module
     /// is there may not depend on what this node has compiled.
-    fn module(&self, contract: BlobId) -> Result<Arc<Module>, Stop> {
-        if let Some(blob) = self.blobs.iter().find(|blob| blob.id() == contract) {
+    fn module(&self, code: BlobId) -> Result<Arc<Module>, Stop> {
+        if let Some(blob) = self.blobs.iter().find(|blob| blob.id() == code) {
             return self.executor.modules().compile(blob);
         }
-        match self.executor.modules().get(contract.hash) {
+        match self.executor.modules().get(code.hash) {
             Some(module) => Ok(module),
             None => {
-                let blob = self.executor.required_blob(contract)?;
+                let blob = self.executor.required_blob(code)?;
                 self.executor.modules().get_or_make(&blob)
             }
         }
@@ -333,6 +337,9 @@ impl Runtime {
 
     fn charge_call(&mut self, bytes: usize) -> Result<(), Stop> {
         self.trace.host_calls += 1;
+        if let Some(query) = &self.query {
+            query.check_deadline()?;
+        }
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

@@ -96,6 +96,16 @@ impl Usage {
         )
     }
 
+    /// Counts a query of a service.
+    pub(crate) fn service_query(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
+        add(
+            &mut self.used.service_as_oracle_queries,
+            1,
+            policy.limits.service_as_oracle_queries,
+            LimitKind::ServiceQueries,
+        )
+    }
+
     /// Counts a blob.
     pub(crate) fn blob(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         if bytes > policy.limits.blob_bytes {
@@ -128,6 +138,7 @@ fn difference(now: &Resources, before: &Resources) -> Resources {
         message_size: now.message_size - before.message_size,
         blobs_to_publish: now.blobs_to_publish - before.blobs_to_publish,
         blob_bytes_to_publish: now.blob_bytes_to_publish - before.blob_bytes_to_publish,
+        service_as_oracle_queries: now.service_as_oracle_queries - before.service_as_oracle_queries,
         ..Resources::default()
     }
 }

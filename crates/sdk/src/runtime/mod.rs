@@ -1,6 +1,9 @@
-//! What a contract can learn and do while it runs.
+//! What a contract can learn and do while it runs, and what a service can.
 
 mod message;
+mod service;
+#[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
+mod service_testing;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
 mod testing;
 
@@ -8,10 +11,14 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use self::message::{MessageBuilder, SendMessageRequest};
+use self::service::encode_query;
+pub use self::{
+    message::{MessageBuilder, SendMessageRequest},
+    service::ServiceRuntime,
+};
 use crate::{
     KeyValueStore,
-    abi::ContractAbi,
+    abi::{ContractAbi, ServiceAbi},
     base_types::{Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
     contract::Contract,
     entry::{decode_json, refuse},
@@ -232,5 +239,21 @@ impl<C: Contract> ContractRuntime<C> {
     /// The fuel that is left for the transaction.
     pub fn remaining_fuel(&mut self) -> u64 {
         self.host.remaining_fuel()
+    }
+
+    /// Asks the service of an application. It sees the state from before the block: an application that was created
+    /// in the block still has its default state there. The block records the answer.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "applications pass it by value"
+    )]
+    pub fn query_service<A: ServiceAbi>(
+        &mut self,
+        application: ApplicationId<A>,
+        query: A::Query,
+    ) -> A::QueryResponse {
+        let query = encode_query::<A>(&query);
+        let response = self.host.query_service(application.forget_abi(), query);
+        decode_json(&response, "service's response")
     }
 }
