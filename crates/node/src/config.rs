@@ -11,6 +11,8 @@ use resident_base::Timestamp;
 use resident_chain::StagingPolicy;
 use resident_execution::{BlockPool, EngineKind, ModuleCacheConfig, ResourcePolicy, SessionKind};
 
+use crate::query::QueryConfig;
+
 /// The failing bundles that the default staging policy tolerates in one block.
 const DEFAULT_MAX_FAILURES: u32 = 16;
 
@@ -39,6 +41,8 @@ pub struct NodeConfig {
     /// Where compiled contracts are kept. If no folder is named,
     /// [`LocalNode::open`](crate::LocalNode::open) takes one inside the store's.
     pub modules: ModuleCacheConfig,
+    /// What queries of services may take.
+    pub queries: QueryConfig,
     /// Where the timestamps of new blocks come from.
     pub clock: Clock,
 }
@@ -58,6 +62,7 @@ impl Default for NodeConfig {
             threads: BlockPool::default_size(),
             max_bundles: DEFAULT_MAX_BUNDLES,
             modules: ModuleCacheConfig::default(),
+            queries: QueryConfig::default(),
             clock: Clock::system(),
         }
     }

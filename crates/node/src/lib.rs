@@ -9,6 +9,7 @@
 //! | `config` | [`NodeConfig`]: everything a node is told when it starts |
 //! | `local` | [`LocalNode`]: opening, chains, queries |
 //! | `propose` | building, signing, verifying and committing one block |
+//! | `query` | asking services |
 //! | `deliver` | from outboxes to inboxes |
 //! | `registry` | which chains this node keeps |
 //! | `locks` | one block at a time per chain, any number of chains at once |
@@ -22,6 +23,7 @@ mod error;
 mod local;
 mod locks;
 mod propose;
+mod query;
 mod registry;
 
 pub use config::{Clock, NodeConfig};
@@ -29,3 +31,4 @@ pub use deliver::Delivery;
 pub use error::NodeError;
 pub use local::LocalNode;
 pub use propose::CommittedBlock;
+pub use query::QueryConfig;

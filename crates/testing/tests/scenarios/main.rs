@@ -16,6 +16,7 @@ mod limits;
 mod market;
 mod model;
 mod modules;
+mod node_queries;
 mod order_book;
 mod parallel;
 mod probe;
