@@ -110,6 +110,14 @@ remap_paths() {
 
 has_service() { [ -e "examples/$1/src/service.rs" ]; }
 
+# Each by itself: the feature that one of them asks for would change all that is built with it.
+build_service() {
+    local features=()
+    ! grep -q '^graphql = ' "examples/$1/Cargo.toml" || features=(--features graphql)
+    "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" -p "$1" --bin "${1//-/_}_service" "${features[@]}" >&2 ||
+        fail "the build failed; see above"
+}
+
 # Copies a built binary into the folder, under another name.
 keep() {
     cp "$CARGO_TARGET_DIR/$TARGET/contract/$1.wasm" "$FOLDER/$2.wasm"
@@ -134,7 +142,6 @@ main() {
     for example in "${examples[@]}"; do
         [ -e "examples/$example/src/contract.rs" ] || fail "examples/$example has no contract; see --help"
         packages+=(-p "$example" --bin "${example//-/_}_contract")
-        ! has_service "$example" || packages+=(--bin "${example//-/_}_service")
     done
 
     choose_toolchain
@@ -142,6 +149,10 @@ main() {
     export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/wasm}"
     "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
         fail "the build failed; see above"
+
+    for example in "${examples[@]}"; do
+        ! has_service "$example" || build_service "$example"
+    done
 
     mkdir -p "$FOLDER"
     for example in "${examples[@]}"; do

@@ -34,6 +34,8 @@ mod amount;
 mod blob;
 pub mod bytes;
 mod description;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod hash;
 mod identifiers;
 mod keys;

@@ -87,6 +87,8 @@
 //!
 //! # Features
 //!
+//! - `graphql` makes views and base types readable in GraphQL, for services that use `async-graphql`. Off by default,
+//!   since it brings a large dependency that contracts have no use for.
 //! - `allocator` (default) sets the global allocator of Wasm builds, which starts in the unused rest of the first
 //!   memory pages.
 //! - `test` adds the mock runtime for unit tests on the native target.
@@ -103,6 +105,8 @@ mod allocator;
 mod contract;
 #[doc(hidden)]
 pub mod entry;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 mod host;
 mod runtime;
 mod service;
