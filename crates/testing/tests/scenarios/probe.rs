@@ -171,6 +171,7 @@ const SERVICE: &str = r#"(module
 /// | `a` | asks the service of the application whose 32 bytes follow, with the rest; responds with its answer |
 /// | `A` | as `a`, and writes the answer as the value |
 /// | `x` | as `a`, and reaches `unreachable` |
+/// | `f` | as `A`, when the block is finalized |
 const CONTRACT: &str = r#"(module
     (import "resident:app/storage" "write-batch" (func $write_batch (param i32 i32)))
     (import "resident:app/runtime" "query-service"
@@ -193,6 +194,10 @@ const CONTRACT: &str = r#"(module
         (if (i32.eq (local.get $command) (i32.const 119)) (then
             (call $write (local.get $address) (local.get $length))
             (return (call $respond (i32.const 0) (i32.const 0)))))
+        (if (i32.eq (local.get $command) (i32.const 102)) (then
+            (i32.store (i32.const 2048) (local.get $length))
+            (memory.copy (i32.const 2052) (local.get $address) (local.get $length))
+            (return (call $respond (i32.const 0) (i32.const 0)))))
         (call $ask
             (i64.load align=1 (local.get $address))
             (i64.load offset=8 align=1 (local.get $address))
@@ -211,7 +216,13 @@ const CONTRACT: &str = r#"(module
         (call $act (local.get 0) (local.get 1)))
     (func (export "resident:app/contract-entrypoints#execute-message") (param i32 i32)
         (drop (call $act (local.get 0) (local.get 1))))
-    (func (export "resident:app/contract-entrypoints#finalize"))
+    ;; The byte before the question is the command.
+    (func (export "resident:app/contract-entrypoints#finalize")
+        (if (i32.load (i32.const 2048)) (then
+            (i32.store8 (i32.const 2051) (i32.const 65))
+            (drop (call $act
+                (i32.const 2051)
+                (i32.add (i32.load16_u (i32.const 2048)) (i32.const 1)))))))
     (func (export "resident:app/contract-entrypoints#instantiate") (param i32 i32))
     (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))
     (func (export "resident:app/contract-entrypoints#summarize-events") (param i32 i32))

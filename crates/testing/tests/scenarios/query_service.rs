@@ -174,6 +174,38 @@ fn an_application_of_this_block_shows_its_default_state() {
 }
 
 #[test]
+fn an_application_may_ask_when_the_block_is_finalized() {
+    let stage = Stage::new();
+    let [first, second] = stage.ids;
+    let question = [b"f", &probe::question(second, b"v")[1..]].concat();
+    let question = bundles::operation(TestChains::raw_operation(first, question));
+    let transactions = [question, probe::set(second, b"new")];
+    let policy = StagingPolicy::Abort;
+    let added = stage
+        .chains
+        .add_everywhere(&stage.chain, &transactions, &policy);
+    let outcome = added
+        .expect("the block passes")
+        .staged
+        .execution
+        .executed
+        .outcome;
+    assert_eq!(
+        outcome.finalization.effects.oracle_responses,
+        answer(b"old")
+    );
+    let services = stage.chains.services(PAIRS[0].0);
+    let stored = |id| {
+        let outcome = services.try_query(&stage.chain, id, b"v".to_vec());
+        outcome.expect("the service answers").response
+    };
+    assert_eq!(
+        [stored(first), stored(second)],
+        [b"old".to_vec(), b"new".to_vec()]
+    );
+}
+
+#[test]
 fn a_query_that_fails_fails_the_transaction_that_asked() {
     let stage = Stage::new().with_policy(|policy| policy.limits.service_query_fuel = 100_000);
     let [first, second] = stage.ids;
