@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the contracts of all examples to target/contracts/<example>.wasm, and those that only benches want when asked.
+# Builds the contracts and the services of all examples to target/contracts, and what only benches want when asked.
 #
 # Only this needs a Wasm toolchain, so it also finds one: rustup's target if it is there or can be added, otherwise
 # Debian's compiler with a standard library built from its sources.
@@ -7,7 +7,8 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Builds the contracts of the examples to target/contracts/<example>.wasm.
+Builds the contracts of the examples to target/contracts/<example>.wasm, and their services to
+target/contracts/<example>-service.wasm.
 
 Usage: scripts/build-contracts.sh [--help] [EXAMPLE...]
 
@@ -27,6 +28,7 @@ fail() {
 }
 
 TARGET=wasm32-unknown-unknown
+FOLDER="${RESIDENT_CONTRACTS:-target/contracts}"
 DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-19)
 PROFILE=(
     --config 'profile.contract.inherits="release"'
@@ -107,6 +109,22 @@ remap_paths() {
     CARGO+=(--config "target.$TARGET.rustflags=[$flags]")
 }
 
+has_service() { [ -e "examples/$1/src/service.rs" ]; }
+
+# Each by itself: the feature that one of them asks for would change all that is built with it.
+build_service() {
+    local features=()
+    ! grep -q '^graphql = ' "examples/$1/Cargo.toml" || features=(--features graphql)
+    "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" -p "$1" --bin "${1//-/_}_service" "${features[@]}" >&2 ||
+        fail "the build failed; see above"
+}
+
+# Copies a built binary into the folder, under another name.
+keep() {
+    cp "$CARGO_TARGET_DIR/$TARGET/contract/$1.wasm" "$FOLDER/$2.wasm"
+    say "$FOLDER/$2.wasm: $(stat -c %s "$FOLDER/$2.wasm") bytes"
+}
+
 main() {
     if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
         usage
@@ -134,11 +152,14 @@ main() {
     "${CARGO[@]}" "${PROFILE[@]}" --target "$TARGET" "${packages[@]}" >&2 ||
         fail "the build failed; see above"
 
-    local contracts="${RESIDENT_CONTRACTS:-target/contracts}"
-    mkdir -p "$contracts"
     for example in "${examples[@]}"; do
-        cp "$CARGO_TARGET_DIR/$TARGET/contract/${example//-/_}_contract.wasm" "$contracts/$example.wasm"
-        say "$contracts/$example.wasm: $(stat -c %s "$contracts/$example.wasm") bytes"
+        ! has_service "$example" || build_service "$example"
+    done
+
+    mkdir -p "$FOLDER"
+    for example in "${examples[@]}"; do
+        keep "${example//-/_}_contract" "$example"
+        ! has_service "$example" || keep "${example//-/_}_service" "$example-service"
     done
 }
 

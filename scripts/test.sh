@@ -13,6 +13,7 @@ install what that needs, or say what to install), then runs, stopping at the fir
   cargo clippy --workspace --all-targets -- -D warnings
   cargo doc --workspace --no-deps              with warnings denied
   cargo deny check bans licenses sources       if cargo-deny is installed
+  cargo test -p resident-sdk -p fungible       with the feature graphql
   cargo test --workspace                       unit tests, doc tests, scenarios on all engines and sessions
   a small run of the demo                      which fails if any two outcomes differ
 
@@ -29,6 +30,9 @@ case "${1:-}" in
 esac
 
 cd "$(dirname "$0")/.."
+# What has GraphQL. No package of the workspace asks for it by default: it would switch on features of what the
+# engines are made of too.
+GRAPHQL=(-p resident-sdk -p fungible --features resident-sdk/graphql,fungible/graphql)
 step() { printf '\n== %s\n' "$*" >&2; }
 
 step "contracts"
@@ -41,6 +45,7 @@ if ! $quick; then
     cargo fmt --all --check
     step "lints"
     cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked "${GRAPHQL[@]}" --all-targets -- -D warnings
     step "documentation"
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     if cargo deny --version >/dev/null 2>&1; then
@@ -55,6 +60,7 @@ step "tests"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cargo test --locked --workspace | tee "$log"
+cargo test --locked "${GRAPHQL[@]}" | tee -a "$log"
 
 step "demo, small"
 # The tests of the node have built it. Building it apart would build the engines again, with other features.

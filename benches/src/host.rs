@@ -126,6 +126,34 @@ impl ContractHost for BenchHost {
         answer.ok_or_else(|| "there is nobody to call".to_owned())
     }
 
+    fn query_service(
+        &mut self,
+        _application: wire::Hash,
+        _query: Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        Err("there are no services".to_owned())
+    }
+
+    fn query_application(
+        &mut self,
+        _application: wire::Hash,
+        _query: Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        Err("there are no services".to_owned())
+    }
+
+    fn schedule_operation(&mut self, _operation: Vec<u8>) -> Result<(), String> {
+        Err("there are no services".to_owned())
+    }
+
+    fn balance_owners(&mut self) -> Result<Vec<wire::AccountOwner>, String> {
+        Ok(Vec::new())
+    }
+
+    fn owner_balances(&mut self) -> Result<Vec<wire::OwnerBalance>, String> {
+        Ok(Vec::new())
+    }
+
     fn assert_before(&mut self, _: u64) -> Result<(), String> {
         Ok(())
     }

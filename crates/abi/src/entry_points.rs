@@ -1,4 +1,4 @@
-//! What the node may call in a contract.
+//! What the node may call in a contract, and in a service.
 
 use resident_witty::{WitLift, WitLower};
 
@@ -7,12 +7,17 @@ use crate::wire::StreamUpdate;
 /// The interface that every contract exports.
 pub const CONTRACT_ENTRY_POINTS: &str = "resident:app/contract-entrypoints";
 
-/// A function that a contract exports.
+/// The interface that every service exports.
+pub const SERVICE_ENTRY_POINTS: &str = "resident:app/service-entrypoints";
+
+/// A function that a contract or a service exports.
 pub trait EntryPoint {
+    /// The interface that it belongs to.
+    const INTERFACE: &'static str;
     /// The function's own name, without its interface.
     const NAME: &'static str;
-    /// Where the function stands in [`ContractEntryPoint::ALL`].
-    const INDEX: ContractEntryPoint;
+    /// Where the function stands in [`EntryPointIndex::ALL`].
+    const INDEX: EntryPointIndex;
     /// What goes in, a tuple.
     type Parameters: WitLower + 'static;
     /// What comes out.
@@ -21,35 +26,47 @@ pub trait EntryPoint {
 
 /// Something that wants to see every entry point with its types.
 pub trait EntryPointVisitor {
-    /// Called once per entry point, in the order of [`ContractEntryPoint::ALL`].
+    /// Called once per entry point, in the order of [`EntryPointIndex::ALL`].
     fn visit<E: EntryPoint>(&mut self);
 }
 
 macro_rules! entry_points {
     ($(
-        $(#[$doc:meta])*
-        $name:literal => $entry:ident($($type:ty),*) -> $result:ty;
+        interface $interface:ident {
+            $(
+                $(#[$doc:meta])*
+                $name:literal => $entry:ident($($type:ty),*) -> $result:ty;
+            )*
+        }
     )*) => {
-        /// The entry points as an index, to look resolved functions up by.
+        /// The entry points as an index, to look resolved functions up by. A module has those of one
+        /// interface.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum ContractEntryPoint {
-            $($(#[$doc])* $entry,)*
+        pub enum EntryPointIndex {
+            $($($(#[$doc])* $entry,)*)*
         }
 
-        impl ContractEntryPoint {
-            /// All entry points in the order of the list.
-            pub const ALL: &'static [Self] = &[$(Self::$entry),*];
+        impl EntryPointIndex {
+            /// All entry points in the order of the lists.
+            pub const ALL: &'static [Self] = &[$($(Self::$entry,)*)*];
+
+            /// The interface that the function belongs to.
+            pub fn interface(self) -> &'static str {
+                match self {
+                    $($(Self::$entry => $interface,)*)*
+                }
+            }
 
             /// The function's own name, without its interface.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$entry => $name,)*
+                    $($(Self::$entry => $name,)*)*
                 }
             }
 
             /// The name that the guest's module exports the function by.
             pub fn export_name(self) -> String {
-                format!("{CONTRACT_ENTRY_POINTS}#{}", self.name())
+                format!("{}#{}", self.interface(), self.name())
             }
 
             /// The name of the function that frees the result, which not every entry point has.
@@ -58,36 +75,44 @@ macro_rules! entry_points {
             }
         }
 
-        $(
+        $($(
             $(#[$doc])*
             pub struct $entry;
 
             impl EntryPoint for $entry {
+                const INTERFACE: &'static str = $interface;
                 const NAME: &'static str = $name;
-                const INDEX: ContractEntryPoint = ContractEntryPoint::$entry;
+                const INDEX: EntryPointIndex = EntryPointIndex::$entry;
                 type Parameters = ($($type,)*);
                 type Results = $result;
             }
-        )*
+        )*)*
 
-        /// Shows every entry point to `visitor`.
+        /// Shows every entry point of contracts and of services to `visitor`.
         pub fn visit_entry_points(visitor: &mut impl EntryPointVisitor) {
-            $(visitor.visit::<$entry>();)*
+            $($(visitor.visit::<$entry>();)*)*
         }
     };
 }
 
 entry_points! {
-    /// Sets the application up, once, on the chain that it is created on.
-    "instantiate" => Instantiate(Vec<u8>) -> ();
-    /// Runs an operation, and gives the response.
-    "execute-operation" => ExecuteOperation(Vec<u8>) -> Vec<u8>;
-    /// Runs a message.
-    "execute-message" => ExecuteMessage(Vec<u8>) -> ();
-    /// Looks at new events on followed streams.
-    "process-streams" => ProcessStreams(Vec<StreamUpdate>) -> ();
-    /// Replaces events by a summary.
-    "summarize-events" => SummarizeEvents(Vec<StreamUpdate>) -> ();
-    /// Ends the block: check, settle, store.
-    "finalize" => Finalize() -> ();
+    interface CONTRACT_ENTRY_POINTS {
+        /// Sets the application up, once, on the chain that it is created on.
+        "instantiate" => Instantiate(Vec<u8>) -> ();
+        /// Runs an operation, and gives the response.
+        "execute-operation" => ExecuteOperation(Vec<u8>) -> Vec<u8>;
+        /// Runs a message.
+        "execute-message" => ExecuteMessage(Vec<u8>) -> ();
+        /// Looks at new events on followed streams.
+        "process-streams" => ProcessStreams(Vec<StreamUpdate>) -> ();
+        /// Replaces events by a summary.
+        "summarize-events" => SummarizeEvents(Vec<StreamUpdate>) -> ();
+        /// Ends the block: check, settle, store.
+        "finalize" => Finalize() -> ();
+    }
+
+    interface SERVICE_ENTRY_POINTS {
+        /// Answers a query, and changes nothing.
+        "handle-query" => HandleQuery(Vec<u8>) -> Vec<u8>;
+    }
 }

@@ -1,11 +1,67 @@
-//! What a contract may ask of the node: the one list of host functions.
+//! What a contract, and a service, may ask of the node: the one list of host functions.
 
 use resident_witty::{WitLift, WitLower};
 
 use crate::wire::{
     Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel, ManageChainError,
-    ModuleId, OutgoingMessage, OutgoingRequest, VmRuntime, WriteOperation,
+    ModuleId, OutgoingMessage, OutgoingRequest, OwnerBalance, VmRuntime, WriteOperation,
 };
+
+/// The functions that a service may import: facts, reads, and what is only for services.
+///
+/// `write-batch` is among them because the views of a service can write; calling it fails.
+const FOR_SERVICES: &[(&str, &[&str])] = &[
+    (
+        "resident:app/runtime",
+        &[
+            "application-parameters",
+            "application-id",
+            "application-creator-chain-id",
+            "chain-id",
+            "block-height",
+            "system-time",
+            "chain-balance",
+            "owner-balance",
+            "remaining-fuel",
+        ],
+    ),
+    (
+        "resident:app/storage",
+        &[
+            "read-value",
+            "read-values",
+            "contains-key",
+            "contains-keys",
+            "find-keys",
+            "find-key-values",
+            "write-batch",
+        ],
+    ),
+    (
+        SERVICE_RUNTIME,
+        &[
+            "query-application",
+            "schedule-operation",
+            "balance-owners",
+            "owner-balances",
+        ],
+    ),
+    ("resident:app/diagnostics", &["log", "panic"]),
+];
+
+/// The interface that only services may import.
+const SERVICE_RUNTIME: &str = "resident:app/service-runtime";
+
+/// Whether a contract may import a function of this interface.
+pub(crate) fn is_for_contracts(interface: &str) -> bool {
+    interface != SERVICE_RUNTIME
+}
+
+/// Whether a service may import this function.
+pub(crate) fn is_for_services(interface: &str, name: &str) -> bool {
+    let mut interfaces = FOR_SERVICES.iter();
+    interfaces.any(|(known, names)| *known == interface && names.contains(&name))
+}
 
 /// How one host function is reached: the host, then the lifted parameters as a tuple.
 pub type HostFunction<H, P, R> = fn(&mut H, P) -> Result<R, <H as ContractHost>::Error>;
@@ -34,7 +90,7 @@ macro_rules! host_functions {
             )*
         }
     )*) => {
-        /// The node, as a running contract sees it.
+        /// The node, as a running contract or service sees it.
         ///
         /// An `Err` ends the guest's execution at the call; the error reaches whoever entered the
         /// guest unchanged. Implementations charge for the call before they act.
@@ -155,6 +211,9 @@ host_functions! {
         "chain-ownership" => fn chain_ownership() -> Vec<u8>;
         /// Gives the chain other owners, in BCS.
         "change-ownership" => fn change_ownership(ownership: Vec<u8>) -> Result<(), ManageChainError>;
+        /// Asks the service of an application about the state from before the block; gives its response,
+        /// which the block records.
+        "query-service" => fn query_service(application: Hash, query: Vec<u8>) -> Vec<u8>;
     }
 
     interface "resident:app/storage" {
@@ -172,6 +231,17 @@ host_functions! {
         "find-key-values" => fn find_key_values(prefix: Vec<u8>) -> Vec<KeyValue>;
         /// Applies operations in order, all of them or none.
         "write-batch" => fn write_batch(operations: Vec<WriteOperation>) -> ();
+    }
+
+    interface "resident:app/service-runtime" {
+        /// Asks the service of another application, which sees the same state; gives its response.
+        "query-application" => fn query_application(application: Hash, query: Vec<u8>) -> Vec<u8>;
+        /// Hands an operation of the application, in its contract's encoding, to whoever asked.
+        "schedule-operation" => fn schedule_operation(operation: Vec<u8>) -> ();
+        /// The owners with a native balance on this chain, the chain itself excepted, in order.
+        "balance-owners" => fn balance_owners() -> Vec<AccountOwner>;
+        /// The same owners, each with its balance.
+        "owner-balances" => fn owner_balances() -> Vec<OwnerBalance>;
     }
 
     interface "resident:app/diagnostics" {

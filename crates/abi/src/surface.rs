@@ -4,7 +4,10 @@ use resident_witty::{CoreType, Signature, WitLift, WitLower, WitType};
 
 use crate::{
     ContractHost, EntryPoint, HostFunction, HostFunctionVisitor,
-    entry_points::{EntryPointVisitor, visit_entry_points},
+    entry_points::{
+        CONTRACT_ENTRY_POINTS, EntryPointVisitor, SERVICE_ENTRY_POINTS, visit_entry_points,
+    },
+    host::{is_for_contracts, is_for_services},
     visit_contract_host,
 };
 
@@ -28,27 +31,45 @@ pub struct BoundaryFunction {
     pub shape: String,
 }
 
-/// Everything that a contract may import, and all that it must export.
+/// Everything that a contract, or a service, may import, and all that it must export.
 #[derive(Clone, Debug)]
 pub struct ContractSurface {
-    /// The host functions. A contract may leave out what it does not use.
+    /// The host functions. A module may leave out what it does not use.
     pub imports: Vec<BoundaryFunction>,
-    /// The entry points. A contract must have them all.
+    /// The entry points. A module must have them all.
     pub exports: Vec<BoundaryFunction>,
 }
 
 impl ContractSurface {
-    /// Collects the surface from the lists. `H` only names the host's type; it is not called.
+    /// Collects the surface of contracts. `H` only names the host's type; it is not called.
     pub fn collect<H: ContractHost>() -> Self {
-        let mut imports = Imports(Vec::new());
-        visit_contract_host::<H>(&mut imports);
-        let mut exports = Exports(Vec::new());
-        visit_entry_points(&mut exports);
-        ContractSurface {
-            imports: imports.0,
-            exports: exports.0,
-        }
+        let imports = imports::<H>(|function| is_for_contracts(&function.interface));
+        let exports = exports(CONTRACT_ENTRY_POINTS);
+        ContractSurface { imports, exports }
     }
+
+    /// Collects the surface of services. `H` only names the host's type; it is not called.
+    pub fn collect_service<H: ContractHost>() -> Self {
+        let imports = imports::<H>(|function| is_for_services(&function.interface, &function.name));
+        let exports = exports(SERVICE_ENTRY_POINTS);
+        ContractSurface { imports, exports }
+    }
+}
+
+fn imports<H: ContractHost>(
+    is_wanted: impl Fn(&BoundaryFunction) -> bool,
+) -> Vec<BoundaryFunction> {
+    let mut imports = Imports(Vec::new());
+    visit_contract_host::<H>(&mut imports);
+    imports.0.retain(is_wanted);
+    imports.0
+}
+
+fn exports(interface: &str) -> Vec<BoundaryFunction> {
+    let mut exports = Exports(Vec::new());
+    visit_entry_points(&mut exports);
+    exports.0.retain(|function| function.interface == interface);
+    exports.0
 }
 
 /// The flat types of the allocator's parameters; its result is one more `i32`.
@@ -76,7 +97,7 @@ struct Exports(Vec<BoundaryFunction>);
 impl EntryPointVisitor for Exports {
     fn visit<E: EntryPoint>(&mut self) {
         self.0.push(BoundaryFunction {
-            interface: crate::entry_points::CONTRACT_ENTRY_POINTS.to_owned(),
+            interface: E::INTERFACE.to_owned(),
             name: E::NAME.to_owned(),
             signature: Signature::export::<E::Parameters, E::Results>(),
             shape: shape::<E::Parameters, E::Results>(),

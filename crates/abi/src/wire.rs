@@ -6,6 +6,9 @@ use resident_witty::{WitLift, WitLower, WitType};
 /// A key and its value.
 pub type KeyValue = (Vec<u8>, Vec<u8>);
 
+/// An owner and what it has.
+pub type OwnerBalance = (AccountOwner, Amount);
+
 /// Any 32-byte hash or identifier, as four little-endian words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, WitType, WitLift, WitLower)]
 pub struct Hash {

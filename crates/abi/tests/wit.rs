@@ -17,7 +17,7 @@ type Described = BTreeMap<String, (String, Vec<CoreType>, Vec<CoreType>)>;
 #[test]
 fn the_list_and_the_wit_files_agree() {
     let surface = ContractSurface::collect::<NoHost>();
-    let (imports, exports) = read_wit();
+    let (imports, exports) = read_wit("contract");
     assert_eq!(described(&surface.imports), imports);
     assert_eq!(described(&surface.exports), exports);
     assert_eq!(
@@ -25,6 +25,31 @@ fn the_list_and_the_wit_files_agree() {
         6,
         "all entry points of {CONTRACT_ENTRY_POINTS}"
     );
+}
+
+/// A world can only import whole interfaces, so it offers more of `runtime` than a service may use.
+#[test]
+fn a_service_may_import_a_part_of_its_world() {
+    let surface = ContractSurface::collect_service::<NoHost>();
+    let (mut imports, exports) = read_wit("service");
+    let used = described(&surface.imports);
+    imports.retain(|name, _| used.contains_key(name) || !name.contains("app/runtime#"));
+    assert_eq!(used, imports);
+    assert_eq!(described(&surface.exports), exports);
+    let names: Vec<_> = used.keys().map(String::as_str).collect();
+    assert!(names.contains(&"resident:app/runtime#chain-id"));
+    for refused in [
+        "send-message",
+        "transfer",
+        "call-application",
+        "query-service",
+        "assert-before",
+    ] {
+        assert!(
+            !names.contains(&format!("resident:app/runtime#{refused}").as_str()),
+            "{refused}"
+        );
+    }
 }
 
 fn described(functions: &[BoundaryFunction]) -> Described {
@@ -45,11 +70,11 @@ fn described(functions: &[BoundaryFunction]) -> Described {
         .collect()
 }
 
-fn read_wit() -> (Described, Described) {
+fn read_wit(world: &str) -> (Described, Described) {
     let mut resolve = Resolve::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
     let (package, _) = resolve.push_dir(folder).expect("the .wit files parse");
-    let world = resolve.packages[package].worlds["contract"];
+    let world = resolve.packages[package].worlds[world];
     let world = &resolve.worlds[world];
     let imports = describe(&resolve, world.imports.iter(), AbiVariant::GuestImport);
     let exports = describe(&resolve, world.exports.iter(), AbiVariant::GuestExport);
@@ -196,6 +221,11 @@ no_host! {
     close_chain() -> Result<(), wire::ManageChainError>;
     chain_ownership() -> Vec<u8>;
     change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
+    query_service(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+    query_application(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+    schedule_operation(operation: Vec<u8>) -> ();
+    balance_owners() -> Vec<wire::AccountOwner>;
+    owner_balances() -> Vec<wire::OwnerBalance>;
     read_value(key: Vec<u8>) -> Option<Vec<u8>>;
     read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
     contains_key(key: Vec<u8>) -> bool;

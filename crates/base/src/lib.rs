@@ -35,6 +35,8 @@ mod amount;
 mod blob;
 pub mod bytes;
 mod description;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod hash;
 pub mod http;
 mod identifiers;

@@ -100,6 +100,11 @@ impl_serde_as_text!(
 );
 
 /// An owner's account on one chain. As text it is `owner@chain`.
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject, async_graphql::InputObject),
+    graphql(name = "AccountOutput", input_name = "Account")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Account {
     /// The chain that keeps the account.
@@ -138,6 +143,11 @@ impl FromStr for Account {
 }
 
 /// An owner, and somebody else whom the owner allows to spend.
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject, async_graphql::InputObject),
+    graphql(name = "OwnerSpenderOutput", input_name = "OwnerSpender")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OwnerSpender {
     /// Whose tokens they are.

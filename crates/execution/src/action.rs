@@ -287,6 +287,8 @@ pub enum OracleResponse {
     },
     /// The event exists, and with it all before it in its stream.
     EventExists(EventId),
+    /// What a service answered to a query.
+    Service(#[serde(with = "resident_base::bytes")] Vec<u8>),
 }
 
 /// What a transaction leaves beside the changed state.

@@ -1,10 +1,11 @@
-//! The one file that names engines: what a contract's instance is, whichever engine runs it.
+//! The one file that names engines: what an instance of a contract or a service is, whichever engine runs it.
 
 use std::sync::Arc;
 
 use resident_abi::{
     entry_points::{
-        ExecuteMessage, ExecuteOperation, Finalize, Instantiate, ProcessStreams, SummarizeEvents,
+        ExecuteMessage, ExecuteOperation, Finalize, HandleQuery, Instantiate, ProcessStreams,
+        SummarizeEvents,
     },
     wire::StreamUpdate,
 };
@@ -189,7 +190,7 @@ impl<H: Host> ContractModule<H> {
     }
 }
 
-/// A live instance of a contract, by engine.
+/// A live instance of a contract or of a service, by engine.
 pub(crate) enum ContractInstance<H: Host> {
     Wasmtime(WasmtimeInstance<H>),
     Wasmer(WasmerInstance<H>),
@@ -270,6 +271,13 @@ macro_rules! each_engine {
             ContractInstance::Wasmer($instance) => $call,
         }
     };
+}
+
+impl<H: Host> ContractInstance<H> {
+    /// Answers a query; only for services. As with contracts, an instance that failed must be dropped.
+    pub(crate) fn handle_query(&mut self, host: H, query: Vec<u8>) -> Entered<H, Vec<u8>> {
+        each_engine!(self, instance => instance.enter::<HandleQuery>(host, &(query,)))
+    }
 }
 
 impl<H: Host> UserContract<H> for ContractInstance<H> {

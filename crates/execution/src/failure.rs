@@ -59,7 +59,8 @@ impl Failure {
                 | LimitKind::HttpResponseBytes
                 | LimitKind::StreamNameBytes
                 | LimitKind::EventBytes
-                | LimitKind::Subscriptions,
+                | LimitKind::Subscriptions
+                | LimitKind::ServiceResponseBytes,
             ) => false,
             FailureReason::Limit(_) => true,
             // Time ran out for the answer. Counted among the limits, so that few servers that do not
@@ -201,6 +202,26 @@ pub enum FailureReason {
         /// Whom the update is for.
         subscriber: ApplicationId,
     },
+    /// A published module's service was refused.
+    #[error("service refused: {0}")]
+    Service(PrepareError),
+    /// A query was sent to an application whose module has no service.
+    #[error("application {0} has no service")]
+    NoService(ApplicationId),
+    /// A query of a contract to a service failed.
+    #[error("the query of application {application_id} failed: {reason}")]
+    Query {
+        /// The application that was asked.
+        application_id: ApplicationId,
+        /// Why there is no answer.
+        reason: Box<FailureReason>,
+    },
+    /// A service tried to change the state.
+    #[error("a service cannot write: schedule an operation instead")]
+    ReadOnly,
+    /// A client's query took longer than it may.
+    #[error("the query took too long")]
+    Deadline,
     /// EVM contracts cannot be run yet.
     #[error("EVM modules are not supported")]
     EvmUnsupported,
@@ -281,6 +302,12 @@ pub enum LimitKind {
     /// Instances that are alive at the same time.
     #[error("applications in the block")]
     Applications,
+    /// Queries of contracts to services.
+    #[error("queries to services in the block")]
+    ServiceQueries,
+    /// Size of a service's answer to a contract.
+    #[error("size of a service's answer")]
+    ServiceResponseBytes,
 }
 
 /// Something that exists elsewhere and is not here yet.
@@ -320,6 +347,9 @@ pub enum Fault {
     /// The thread that ran a block panicked, which is a bug.
     #[error("a block's thread panicked: {0}")]
     Panicked(String),
+    /// More queries wait than this node has room for.
+    #[error("too many queries are waiting: ask again later")]
+    Overloaded,
     /// The calls were made in the wrong order, which is a bug of the caller.
     #[error("the session was used wrongly: {0}")]
     Misuse(&'static str),

@@ -3,7 +3,8 @@
 //! An [`Executor`] is what all blocks of a node share: the engine, the compiled modules, the store.
 //! A [`Session`] runs one block, synchronously, on the thread that calls it, which on a node is one
 //! of a [`BlockPool`]. What a contract can do to the world is an implementation of
-//! `resident_abi::ContractHost` in `runtime/host.rs`.
+//! `resident_abi::ContractHost` in `runtime/host.rs`. [`ServiceInstances`] answer queries on the stored
+//! state, outside of any block.
 //!
 //! Three things can stop an action, and they are three variants of [`Stop`]: a [`Failure`], which is
 //! data and the same on every node; [`MissingData`], which the caller can fetch; a [`Fault`] of this
@@ -22,6 +23,8 @@ mod policy;
 mod pool;
 mod report;
 mod runtime;
+mod service;
+mod service_threads;
 mod session;
 mod streams;
 mod trace;
@@ -39,6 +42,8 @@ pub use oracle::{HttpBounds, NoOracle, Oracle, OracleError};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use report::{ApplicationReport, TransactionReport};
+pub use service::{QueryContext, QueryError, QueryOutcome, ServiceCounts, ServiceInstances};
+pub use service_threads::ServiceThreads;
 pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
 pub use streams::{MAX_STREAM_NAME_BYTES, put_event};
 pub use trace::{PortableSize, Trace};

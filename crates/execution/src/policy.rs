@@ -117,6 +117,13 @@ pub struct ResourceLimits {
     pub transactions: u64,
     /// Size of a block's own encoding, in bytes.
     pub block_bytes: u64,
+    /// Queries of contracts to services in one block.
+    pub service_as_oracle_queries: u64,
+    /// Fuel of one such query. It is not taken from the transaction's, since a block that is run again
+    /// has the answer already.
+    pub service_query_fuel: u64,
+    /// Size of the answer to one such query, in bytes.
+    pub service_response_bytes: u64,
 }
 
 impl Default for ResourcePolicy {
@@ -161,6 +168,9 @@ impl Default for ResourceLimits {
             applications: 100,
             transactions: 100_000,
             block_bytes: 16 << 20,
+            service_as_oracle_queries: 1_000,
+            service_query_fuel: 1_000_000_000,
+            service_response_bytes: 64 << 10,
         }
     }
 }
@@ -247,6 +257,8 @@ pub(crate) mod host_cost {
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.
     pub(crate) const CHANGE_CHAIN: u64 = 500;
+    /// A query to a service. Whoever runs the block again does not run the service, so this has to cover it.
+    pub(crate) const QUERY_SERVICE: u64 = 100_000;
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ const SPARE_THREADS: usize = 32;
 /// The stack of a block's thread. Wasmtime gives every instance that is entered its own
 /// [`NATIVE_STACK_BYTES`], counted from where the stack is then, so there is room for as many as can be
 /// nested. Only what is used of it takes memory.
-const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
+pub(crate) const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
 
 impl BlockPool {
     /// Starts `threads` threads, at least one.
@@ -213,7 +213,7 @@ impl Queue {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Fault {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Fault {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)

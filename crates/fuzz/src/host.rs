@@ -248,6 +248,11 @@ impl ContractHost for FuzzHost {
             balance: wire::Amount
         ) -> wire::Hash;
         http_request(request: wire::OutgoingRequest) -> wire::IncomingResponse;
+        query_service(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        query_application(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        schedule_operation(operation: Vec<u8>) -> ();
+        balance_owners() -> Vec<wire::AccountOwner>;
+        owner_balances() -> Vec<wire::OwnerBalance>;
         close_chain() -> Result<(), wire::ManageChainError>;
         chain_ownership() -> Vec<u8>;
         change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;

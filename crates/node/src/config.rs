@@ -15,6 +15,8 @@ use resident_execution::{
 
 use crate::HttpOracle;
 
+use crate::query::QueryConfig;
+
 /// The failing bundles that the default staging policy tolerates in one block.
 const DEFAULT_MAX_FAILURES: u32 = 16;
 
@@ -51,6 +53,8 @@ pub struct NodeConfig {
     /// Who answers what contracts ask of the world outside. Which servers they may ask stands in the policy:
     /// by default none.
     pub oracle: Arc<dyn Oracle>,
+    /// What queries of services may take.
+    pub queries: QueryConfig,
     /// Where the timestamps of new blocks come from.
     pub clock: Clock,
 }
@@ -72,6 +76,7 @@ impl Default for NodeConfig {
             max_new_events: DEFAULT_MAX_NEW_EVENTS,
             modules: ModuleCacheConfig::default(),
             oracle: Arc::new(HttpOracle),
+            queries: QueryConfig::default(),
             clock: Clock::system(),
         }
     }

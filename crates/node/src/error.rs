@@ -2,7 +2,7 @@
 
 use resident_base::{AccountOwner, ChainId, CryptoError};
 use resident_chain::{BlockError, ReceiveError};
-use resident_execution::Fault;
+use resident_execution::{Fault, QueryError};
 use resident_storage::{OpenError, StoreError};
 
 /// Why a node did not do what it was asked. Nothing was committed, unless the store failed, which
@@ -26,6 +26,9 @@ pub enum NodeError {
         /// The chain that was asked for.
         chain: ChainId,
     },
+    /// A query of a service has no answer.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// Only owners propose blocks.
     #[error("{signer} is not an owner of chain {chain}; sign with the key of one of its owners")]
     NotAnOwner {

@@ -10,6 +10,7 @@
 //! | `local` | [`LocalNode`]: opening, chains, queries |
 //! | `propose` | building, signing, verifying and committing one block |
 //! | `streams` | telling applications of new events on the streams that they follow |
+//! | `query` | asking services |
 //! | `deliver` | from outboxes to inboxes |
 //! | `http` | [`HttpOracle`]: the world outside that contracts may ask |
 //! | `registry` | which chains this node keeps |
@@ -25,6 +26,7 @@ mod http;
 mod local;
 mod locks;
 mod propose;
+mod query;
 mod registry;
 mod streams;
 
@@ -34,3 +36,4 @@ pub use error::NodeError;
 pub use http::HttpOracle;
 pub use local::LocalNode;
 pub use propose::CommittedBlock;
+pub use query::QueryConfig;

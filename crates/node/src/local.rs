@@ -8,11 +8,12 @@ use resident_base::{
     InitialChainConfig, Timestamp,
 };
 use resident_chain::{ChainReader, ChainTip, ExecutedBlock};
-use resident_execution::{BlockPool, Executor, put_blob};
+use resident_execution::{BlockPool, Executor, ServiceThreads, put_blob};
 use resident_storage::{Batch, DiskStore, KeyValueStore};
 
 use crate::{
-    config::NodeConfig, error::NodeError, locks::ChainLocks, propose::read_signature, registry,
+    config::NodeConfig, error::NodeError, locks::ChainLocks, propose::read_signature,
+    query::QueryConfig, registry,
 };
 
 /// Where compiled contracts are kept by default, inside the folder of the store.
@@ -26,6 +27,7 @@ const MODULES_FOLDER: &str = "modules";
 pub struct LocalNode {
     pub(crate) executor: Executor,
     pub(crate) pool: BlockPool,
+    pub(crate) services: ServiceThreads,
     pub(crate) config: NodeConfig,
     pub(crate) locks: ChainLocks,
 }
@@ -43,8 +45,13 @@ impl LocalNode {
     /// A node over any store. Nobody else may write to the store as long as the node lives.
     pub fn new(store: Arc<dyn KeyValueStore>, config: NodeConfig) -> Result<Self, NodeError> {
         let executor = Executor::with_module_cache(config.engine, store, config.modules.clone())?;
+        let executor = executor.with_oracle(config.oracle.clone());
+        let QueryConfig {
+            threads, instances, ..
+        } = config.queries;
         Ok(Self {
-            executor: executor.with_oracle(config.oracle.clone()),
+            services: ServiceThreads::new(&executor, threads, instances),
+            executor,
             pool: BlockPool::new(config.threads.max(1)),
             config,
             locks: ChainLocks::default(),

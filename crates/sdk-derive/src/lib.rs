@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "graphql")]
+mod mutations;
 mod view;
 
 use proc_macro::TokenStream;
@@ -28,6 +30,16 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 pub fn derive_root_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     view::expand_root_view(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
+
+/// Makes GraphQL mutations of an enum of operations; see the trait of the same name in `resident_sdk::graphql`.
+#[cfg(feature = "graphql")]
+#[proc_macro_derive(GraphQLMutationRoot)]
+pub fn derive_graphql_mutation_root(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    mutations::expand(&input)
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }

@@ -129,11 +129,17 @@ fn context_type(input: &DeriveInput) -> Result<Option<Type>> {
 
 /// `resident_sdk::views` under the name that the deriving crate gives to its dependency.
 fn views_path() -> TokenStream {
+    let sdk = sdk_path();
+    quote!(#sdk::views)
+}
+
+/// The SDK as the application calls it.
+pub(crate) fn sdk_path() -> TokenStream {
     let name = match crate_name("resident-sdk") {
         Ok(FoundCrate::Name(name)) => name,
         // The SDK itself, and its tests, know it by its own name.
         Ok(FoundCrate::Itself) | Err(_) => "resident_sdk".to_owned(),
     };
     let name = Ident::new(&name, Span::call_site());
-    quote!(::#name::views)
+    quote!(::#name)
 }

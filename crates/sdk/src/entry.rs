@@ -1,11 +1,15 @@
-//! What runs behind the entry points that [`contract!`](crate::contract) exports.
+//! What runs behind the entry points that [`contract!`](crate::contract) and [`service!`](crate::service) export.
 
 use std::{cell::RefCell, fmt::Display};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
-    base_types::StreamUpdate, contract::Contract, host, runtime::ContractRuntime,
+    base_types::StreamUpdate,
+    contract::Contract,
+    host,
+    runtime::{ContractRuntime, ServiceRuntime},
+    service::Service,
     util::BlockingWait,
 };
 
@@ -89,6 +93,43 @@ impl<C: Contract> Instance<C> {
 fn load<C: Contract>() -> C {
     host::prepare_diagnostics();
     C::load(ContractRuntime::for_host(host::Host::default())).blocking_wait()
+}
+
+/// The one instance of a service: nothing before the first query.
+pub struct ServiceInstance<S> {
+    service: RefCell<Option<S>>,
+}
+
+impl<S> Default for ServiceInstance<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> ServiceInstance<S> {
+    /// A place for an instance.
+    pub const fn new() -> Self {
+        ServiceInstance {
+            service: RefCell::new(None),
+        }
+    }
+}
+
+impl<S: Service> ServiceInstance<S> {
+    /// Decodes and answers a query and encodes the response, making the instance first if there is none.
+    pub fn handle_query(&self, query: &[u8]) -> Vec<u8> {
+        let mut service = self.service.borrow_mut();
+        let service = service.get_or_insert_with(make_service);
+        let response = service.handle_query(decode_json(query, "query"));
+        serde_json::to_vec(&response.blocking_wait())
+            .unwrap_or_else(|error| refuse("encode the response", &error))
+    }
+}
+
+#[inline(never)]
+fn make_service<S: Service>() -> S {
+    host::prepare_diagnostics();
+    S::new(ServiceRuntime::for_host(host::Host::default())).blocking_wait()
 }
 
 pub(crate) fn decode_json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> T {

@@ -69,6 +69,9 @@
 //! }
 //! ```
 //!
+//! A second binary implements [`Service`] and ends with [`service!`]. It answers queries on what is stored, and can
+//! schedule operations for whoever asks to propose.
+//!
 //! # Building for Wasm
 //!
 //! Contracts are built for `wasm32-unknown-unknown`. Give them a small stack, since every checkpoint copies memory
@@ -84,6 +87,8 @@
 //!
 //! # Features
 //!
+//! - `graphql` makes views and base types readable in GraphQL, for services that use `async-graphql`. Off by default,
+//!   since it brings a large dependency that contracts have no use for.
 //! - `allocator` (default) sets the global allocator of Wasm builds, which starts in the unused rest of the first
 //!   memory pages.
 //! - `test` adds the mock runtime for unit tests on the native target.
@@ -100,15 +105,18 @@ mod allocator;
 mod contract;
 #[doc(hidden)]
 pub mod entry;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 mod host;
 mod runtime;
+mod service;
 pub mod util;
 pub mod views;
 
 pub use bcs;
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
-pub use host::bindings;
+pub use host::{bindings, service_bindings};
 pub use log;
 pub use resident_base::{self as base_types, Resources, http};
 pub use serde;
@@ -120,8 +128,9 @@ pub use crate::{
     host::KeyValueStore,
     runtime::{
         AccountPermissionError, ContractRuntime, ManageChainError, MessageBuilder,
-        SendMessageRequest,
+        SendMessageRequest, ServiceRuntime,
     },
+    service::Service,
     util::ToBcsBytes,
     views::ViewStorageContext,
 };

@@ -41,9 +41,19 @@ impl TestChains {
 
     /// Publishes any code that is a contract.
     pub fn publish_code(&self, chain: &TestChain, contract: Bytecode) -> ModuleId {
+        self.publish_with_service(chain, contract, Bytecode::new(Vec::new()))
+    }
+
+    /// Publishes any code that is a contract, with a service, which may be empty.
+    pub fn publish_with_service(
+        &self,
+        chain: &TestChain,
+        contract: Bytecode,
+        service: Bytecode,
+    ) -> ModuleId {
         let operation = SystemOperation::PublishModule {
             contract,
-            service: Bytecode::new(Vec::new()),
+            service,
             vm_runtime: VmRuntime::Wasm,
         };
         self.respond(chain, Operation::System(operation))

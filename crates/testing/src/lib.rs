@@ -27,11 +27,13 @@ mod contracts;
 mod delivery;
 mod everywhere;
 mod oracle;
+mod queries;
 
 pub use chains::{TestChain, TestChains};
 pub use contracts::{CONTRACTS_VARIABLE, contract};
 pub use everywhere::StagedEverywhere;
 pub use oracle::{FakeOracle, PanickingOracle};
+pub use queries::TestServices;
 
 use resident_execution::{EngineKind, SessionKind};
 

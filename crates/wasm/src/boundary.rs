@@ -6,14 +6,17 @@ use std::sync::OnceLock;
 
 use resident_abi::{
     EntryPoint, HostFunction,
-    entry_points::{ContractEntryPoint, EntryPointVisitor, visit_entry_points},
+    entry_points::{EntryPointIndex, EntryPointVisitor, visit_entry_points},
 };
 use resident_witty::{
     FlatBuffer, GuestAllocator, GuestMemory, Signature, WitLift, WitLower, lift_params,
     lift_results, lower_params, lower_results,
 };
 
-use crate::{CallError, Entered, GuestFailure, Host, Meters};
+use crate::{CallError, Entered, GuestFailure, Host, Meters, TrapKind};
+
+/// A resolved entry point with its post-return function; none if the module is not of its world.
+pub(crate) type ResolvedEntry<F> = Option<(F, Option<F>)>;
 
 /// An instance that can be run, or is running and has called its host.
 pub(crate) trait Guest<H: Host>:
@@ -30,13 +33,13 @@ pub(crate) trait Guest<H: Host>:
     /// Calls an entry point with flat parameters; gives the flat result, if there is one.
     fn call(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flats: &[u64],
     ) -> Result<Option<u64>, CallError<H::Error>>;
     /// Lets the guest free the result of an entry point.
     fn post_return(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flat: Option<u64>,
     ) -> Result<(), CallError<H::Error>>;
 }
@@ -138,7 +141,7 @@ pub(crate) fn split_return_pointer<'a>(
     }
 }
 
-/// The core signatures of the entry points, in the order of [`ContractEntryPoint::ALL`].
+/// The core signatures of the entry points, in the order of [`EntryPointIndex::ALL`].
 pub(crate) fn entry_signatures() -> &'static [Signature] {
     struct Signatures(Vec<Signature>);
     impl EntryPointVisitor for Signatures {
@@ -164,4 +167,10 @@ pub(crate) fn explain_trap(meters: Meters, otherwise: GuestFailure) -> GuestFail
     } else {
         otherwise
     }
+}
+
+/// A contract was entered as a service, or the other way round. Preparation checks what each of them must
+/// have, so only a caller that mixes them up gets here.
+pub(crate) fn no_entry<E>() -> CallError<E> {
+    CallError::Guest(GuestFailure::Trap(TrapKind::Other))
 }

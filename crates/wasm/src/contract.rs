@@ -1,4 +1,4 @@
-//! Preparing a contract: what `prepare` has to be told about the boundary comes from `abi`.
+//! Preparing a contract or a service: what `prepare` has to be told about the boundary comes from `abi`.
 
 use resident_abi::{ContractHost, ContractSurface, REALLOC_EXPORT, surface::REALLOC_PARAMETERS};
 use resident_base::CryptoHash;
@@ -15,7 +15,20 @@ use crate::prepare::{
 /// # Errors
 /// If the module is refused; the error says where and why.
 pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
-    let surface = ContractSurface::collect::<H>();
+    prepare_for(code, &ContractSurface::collect::<H>())
+}
+
+/// Prepares a service's module against the boundary that `resident-abi` lists.
+///
+/// `H` only names a host's type; nothing is called.
+///
+/// # Errors
+/// If the module is refused; the error says where and why.
+pub fn prepare_service<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
+    prepare_for(code, &ContractSurface::collect_service::<H>())
+}
+
+fn prepare_for(code: &[u8], surface: &ContractSurface) -> Result<PreparedModule, PrepareError> {
     let functions = surface
         .imports
         .iter()

@@ -6,6 +6,7 @@ use resident_sdk::{
 
 /// What the token stores on one chain. Neither map holds zero amounts.
 #[derive(RootView)]
+#[cfg_attr(feature = "graphql", derive(async_graphql::SimpleObject))]
 #[view(context = ViewStorageContext)]
 pub(crate) struct FungibleTokenState {
     /// The balances of this chain.

@@ -1,4 +1,4 @@
-//! Compiled contracts: made once, remembered in memory, and kept on disk beyond the process.
+//! Compiled contracts and services: made once, remembered in memory, and kept on disk beyond the process.
 //!
 //! A contract is first *prepared*, always from its published bytes, and then *compiled*, unless the disk
 //! has the code for the prepared module's hash. Preparing is a small part of compiling, so keeping its
@@ -16,8 +16,8 @@ use std::{
     },
 };
 
-use resident_base::{Blob, CryptoHash};
-use resident_wasm::{EngineError, prepare::PreparedModule, prepare_contract};
+use resident_base::{Blob, BlobType, CryptoHash};
+use resident_wasm::{EngineError, prepare::PreparedModule, prepare_contract, prepare_service};
 
 use self::{
     disk::{DiskCache, OpenCache},
@@ -29,7 +29,7 @@ use crate::{
     runtime::RuntimeHandle,
 };
 
-/// A contract, compiled for the node's engine.
+/// A contract or a service, compiled for the node's engine.
 pub(crate) type Module = ContractModule<RuntimeHandle>;
 
 /// Where compiled contracts are kept, and how much of them.
@@ -163,8 +163,13 @@ impl Modules {
     }
 }
 
-fn prepare(contract: &Blob) -> Result<Arc<PreparedModule>, FailureReason> {
-    let prepared =
-        prepare_contract::<RuntimeHandle>(contract.bytes()).map_err(FailureReason::Module)?;
-    Ok(Arc::new(prepared))
+/// A blob is the one or the other by its type, and the type is part of the hash that it is remembered by.
+fn prepare(code: &Blob) -> Result<Arc<PreparedModule>, FailureReason> {
+    let prepared = match code.id().blob_type {
+        BlobType::ServiceBytecode => {
+            prepare_service::<RuntimeHandle>(code.bytes()).map_err(FailureReason::Service)
+        }
+        _ => prepare_contract::<RuntimeHandle>(code.bytes()).map_err(FailureReason::Module),
+    };
+    prepared.map(Arc::new)
 }

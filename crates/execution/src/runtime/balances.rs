@@ -55,12 +55,26 @@ pub(crate) fn write_config(journal: &mut Journal, config: &ChainConfig) -> Resul
 pub(crate) fn read_balance(journal: &mut Journal, owner: AccountOwner) -> Result<Amount, Fault> {
     match journal.read(Namespace::System, &balance_key(owner))? {
         None => Ok(Amount::ZERO),
-        Some(bytes) => {
-            let bytes =
-                <[u8; 16]>::try_from(&*bytes).map_err(|error| damaged("a balance", &error))?;
-            Ok(Amount::from_attos(u128::from_le_bytes(bytes)))
+        Some(bytes) => decode_balance(&bytes),
+    }
+}
+
+fn decode_balance(bytes: &[u8]) -> Result<Amount, Fault> {
+    let bytes = <[u8; 16]>::try_from(bytes).map_err(|error| damaged("a balance", &error))?;
+    Ok(Amount::from_attos(u128::from_le_bytes(bytes)))
+}
+
+/// What all owners have, the chain itself excepted, in the order of their keys.
+pub(crate) fn read_balances(journal: &mut Journal) -> Result<Vec<(AccountOwner, Amount)>, Stop> {
+    let found = journal.find_key_values(Namespace::System, &[BALANCE_TAG])?;
+    let mut balances = Vec::with_capacity(found.len());
+    for (key, bytes) in found {
+        let owner = bcs::from_bytes(&key).map_err(|error| damaged("an owner", &error))?;
+        if owner != AccountOwner::CHAIN {
+            balances.push((owner, decode_balance(&bytes)?));
         }
     }
+    Ok(balances)
 }
 
 /// Adds to what an owner has.

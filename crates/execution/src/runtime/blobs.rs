@@ -8,7 +8,7 @@ use super::{Runtime, RuntimeHandle};
 use crate::{OracleResponse, Stop, policy::host_cost};
 
 /// The blobs that came into being in a block, in order and each once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CreatedBlobs {
     blobs: Vec<Blob>,
     positions: BTreeMap<BlobId, usize>,

@@ -4,8 +4,8 @@ use resident_abi::{
     ContractHost,
     wire::{
         Account, AccountOwner, Amount, Hash, IncomingResponse, KeyValue, LogLevel,
-        ManageChainError, ModuleId, OutgoingMessage as WireMessage, OutgoingRequest, VmRuntime,
-        WriteOperation,
+        ManageChainError, ModuleId, OutgoingMessage as WireMessage, OutgoingRequest, OwnerBalance,
+        VmRuntime, WriteOperation,
     },
 };
 use resident_base as base;
@@ -231,6 +231,27 @@ impl ContractHost for RuntimeHandle {
         self.set_ownership(&ownership)
     }
 
+    fn query_service(&mut self, application: Hash, query: Vec<u8>) -> Result<Vec<u8>, Stop> {
+        self.answer_query_service(application.into(), query)
+    }
+
+    fn query_application(&mut self, application: Hash, query: Vec<u8>) -> Result<Vec<u8>, Stop> {
+        self.answer_query_application(application.into(), query)
+    }
+
+    fn schedule_operation(&mut self, operation: Vec<u8>) -> Result<(), Stop> {
+        self.keep_operation(operation)
+    }
+
+    fn balance_owners(&mut self) -> Result<Vec<AccountOwner>, Stop> {
+        let balances = self.all_balances()?;
+        Ok(balances.into_iter().map(|(owner, _)| owner).collect())
+    }
+
+    fn owner_balances(&mut self) -> Result<Vec<OwnerBalance>, Stop> {
+        self.all_balances()
+    }
+
     fn read_value(&mut self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {
         self.charge_lookups(1, key.len())?;
         let namespace = self.namespace();
@@ -294,6 +315,9 @@ impl ContractHost for RuntimeHandle {
 
     fn write_batch(&mut self, operations: Vec<WriteOperation>) -> Result<(), Stop> {
         self.charge_call(0)?;
+        if self.query.is_some() {
+            return Err(FailureReason::ReadOnly.into());
+        }
         operations
             .into_iter()
             .try_for_each(|operation| self.write(operation))
@@ -412,7 +436,7 @@ impl RuntimeHandle {
         Ok(value.is_some())
     }
 
-    fn charge_found(&mut self, entries: usize, bytes: usize) -> Result<(), Stop> {
+    pub(super) fn charge_found(&mut self, entries: usize, bytes: usize) -> Result<(), Stop> {
         self.usage.charge_fuel(entries as u64 * host_cost::LOOKUP)?;
         self.charge_read(bytes)
     }

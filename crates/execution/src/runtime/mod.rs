@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod management;
 mod oracle;
+mod services;
 mod streams;
 mod system;
 mod usage;
@@ -30,6 +31,7 @@ use resident_base::{
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub(crate) use services::{QueryState, Service};
 pub(crate) use streams::BlockEvents;
 pub(crate) use usage::Usage;
 
@@ -68,6 +70,8 @@ pub(crate) struct Runtime {
     pub(crate) trace: Trace,
     /// How often the world outside was asked, also by what was rolled back.
     asked: u64,
+    /// Only in a query, which is no block.
+    pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
     finalizing: bool,
 }
@@ -171,7 +175,8 @@ impl RuntimeHandle {
         if self.finalizing && !self.frames.is_empty() {
             return Err(FailureReason::CallInFinalization { callee: id }.into());
         }
-        if self.frames.len() >= MAX_CALL_DEPTH {
+        let depth_before = self.query.as_ref().map_or(0, QueryState::depth);
+        if depth_before + self.frames.len() >= MAX_CALL_DEPTH {
             return Err(LimitKind::CallDepth.into());
         }
         Ok(())
@@ -231,6 +236,7 @@ impl Runtime {
             transaction: TransactionState::default(),
             trace: Trace::default(),
             asked: 0,
+            query: None,
             frames: Vec::new(),
             finalizing: false,
         }
@@ -343,21 +349,21 @@ impl Runtime {
         Ok(())
     }
 
-    /// A compiled contract. Only what is in the store is remembered beyond this block: whether a module
+    /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module
     /// is there may not depend on what this node has compiled.
-    fn module(&mut self, contract: BlobId) -> Result<Arc<Module>, Stop> {
-        if let Some(blob) = self.blobs.get(contract) {
-            if let Some(module) = self.compiled.get(&contract) {
+    fn module(&mut self, code: BlobId) -> Result<Arc<Module>, Stop> {
+        if let Some(blob) = self.blobs.get(code) {
+            if let Some(module) = self.compiled.get(&code) {
                 return Ok(module.clone());
             }
             let module = self.executor.modules().compile(blob)?;
-            self.compiled.insert(contract, module.clone());
+            self.compiled.insert(code, module.clone());
             return Ok(module);
         }
-        match self.executor.modules().get(contract.hash) {
+        match self.executor.modules().get(code.hash) {
             Some(module) => Ok(module),
             None => {
-                let blob = self.executor.required_blob(contract)?;
+                let blob = self.executor.required_blob(code)?;
                 self.executor.modules().get_or_make(&blob)
             }
         }
@@ -381,6 +387,9 @@ impl Runtime {
         self.trace.host_calls += 1;
         if let Some(frame) = self.frames.last_mut() {
             frame.report.host_calls += 1;
+        }
+        if let Some(query) = &self.query {
+            query.check_deadline()?;
         }
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)

@@ -5,7 +5,7 @@ use resident_base::{
     Bytecode, ChainDescription, ChainId, ChainOrigin, GenericApplicationId, InitialChainConfig,
     ModuleId, VmRuntime,
 };
-use resident_wasm::prepare_contract;
+use resident_wasm::{prepare_contract, prepare_service};
 use serde::Serialize;
 
 use super::{Authority, Entry, RuntimeHandle, balances};
@@ -215,6 +215,10 @@ impl RuntimeHandle {
         let policy = self.context.policy.clone();
         self.usage.module(&policy)?;
         prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
+        // A module may do without a service.
+        if !service.bytes.is_empty() {
+            prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
+        }
         let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
         let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
         Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))

@@ -181,6 +181,16 @@ impl Usage {
         add(&mut self.outcome_bytes, bytes, limit, LimitKind::BlockBytes)
     }
 
+    /// Counts a query of a service.
+    pub(crate) fn service_query(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
+        add(
+            &mut self.used.service_as_oracle_queries,
+            1,
+            policy.limits.service_as_oracle_queries,
+            LimitKind::ServiceQueries,
+        )
+    }
+
     /// Counts a blob.
     pub(crate) fn blob(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         if bytes > policy.limits.blob_bytes {

@@ -335,7 +335,7 @@ macro_rules! each_kind {
 }
 
 impl InstanceTable {
-    fn new(kind: SessionKind) -> Self {
+    pub(crate) fn new(kind: SessionKind) -> Self {
         match kind {
             SessionKind::Persistent => InstanceTable::Persistent(Persistent::default()),
             SessionKind::PerTransaction => InstanceTable::PerTransaction(PerTransaction::default()),
@@ -400,7 +400,10 @@ impl InstanceTable {
     }
 }
 
-fn describe_chain(executor: &Executor, chain_id: ChainId) -> Result<ChainDescription, Fault> {
+pub(crate) fn describe_chain(
+    executor: &Executor,
+    chain_id: ChainId,
+) -> Result<ChainDescription, Fault> {
     let blob = executor
         .read_blob(BlobId::new(BlobType::ChainDescription, chain_id.0))?
         .ok_or(Fault::UnknownChain(chain_id))?;

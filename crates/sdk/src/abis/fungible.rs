@@ -18,7 +18,15 @@ impl ContractAbi for FungibleTokenAbi {
     type Response = FungibleResponse;
 }
 
+/// Queries are GraphQL.
+#[cfg(feature = "graphql")]
+impl crate::abi::ServiceAbi for FungibleTokenAbi {
+    type Query = async_graphql::Request;
+    type QueryResponse = async_graphql::Response;
+}
+
 /// What a token can be asked to do.
+#[cfg_attr(feature = "graphql", derive(crate::graphql::GraphQLMutationRoot))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FungibleOperation {
     /// How much an owner has on this chain.

@@ -9,6 +9,7 @@ use crate::{entry::refuse, runtime::ManageChainError};
 use super::{Creation, HostCalls, Opening, Outgoing};
 use crate::views::generic::store::{Batch, Store, WriteOperation};
 use bindings::resident::app::{diagnostics, runtime, storage, types};
+use service_bindings::resident::app::service_runtime;
 
 /// The generated imports and exports. Hidden from users; the `contract!` macro needs it.
 // The generated code documents and checks itself.
@@ -30,6 +31,31 @@ pub mod bindings {
     pub use resident::app::types::StreamUpdate;
 
     pub use super::stream_updates;
+}
+
+/// As [`bindings`], for services. What both can import is in the other.
+// The generated code documents and checks itself.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::pedantic
+)]
+pub mod service_bindings {
+    wit_bindgen::generate!({
+        world: "service",
+        path: "../abi/wit",
+        pub_export_macro: true,
+        with: {
+            "resident:app/types": super::bindings::resident::app::types,
+            "resident:app/runtime": super::bindings::resident::app::runtime,
+            "resident:app/storage": super::bindings::resident::app::storage,
+            "resident:app/diagnostics": super::bindings::resident::app::diagnostics,
+        },
+    });
+
+    pub use exports::resident::app::service_entrypoints::Guest as Entrypoints;
 }
 
 /// The host, of which there is one.
@@ -232,6 +258,33 @@ impl HostCalls for Host {
         let ownership = bcs::to_bytes(&ownership)
             .unwrap_or_else(|error| refuse("encode the chain's ownership", &error));
         runtime::change_ownership(&ownership).map_err(manage_chain_error_from)
+    }
+
+    fn query_service(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8> {
+        runtime::query_service(hash_to(application.application_description_hash), &query)
+    }
+
+    fn query_application(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8> {
+        service_runtime::query_application(
+            hash_to(application.application_description_hash),
+            &query,
+        )
+    }
+
+    fn schedule_operation(&self, operation: Vec<u8>) {
+        service_runtime::schedule_operation(&operation);
+    }
+
+    fn owner_balances(&self) -> Vec<(AccountOwner, Amount)> {
+        let balances = service_runtime::owner_balances().into_iter();
+        balances
+            .map(|(owner, balance)| (owner_from(owner), amount_from(balance)))
+            .collect()
+    }
+
+    fn balance_owners(&self) -> Vec<AccountOwner> {
+        let owners = service_runtime::balance_owners();
+        owners.into_iter().map(owner_from).collect()
     }
 }
 

@@ -22,6 +22,16 @@ use crate::{
 /// Answers calls of other applications: authenticated or not, the callee, the encoded operation.
 pub(crate) type CallHandler = Box<dyn FnMut(bool, ApplicationId, Vec<u8>) -> Vec<u8> + Send>;
 
+/// Answers queries of other applications: the application, the encoded query.
+pub(crate) type QueryHandler = Box<dyn FnMut(ApplicationId, Vec<u8>) -> Vec<u8> + Send>;
+
+/// A query of a contract that a test expects, and what its answer is.
+pub(crate) struct ExpectedQuery {
+    pub(crate) application: ApplicationId,
+    pub(crate) query: Vec<u8>,
+    pub(crate) response: Vec<u8>,
+}
+
 /// A mock host; clones share their facts.
 #[derive(Clone, Default)]
 pub(crate) struct Host(Arc<Mutex<World>>);
@@ -48,6 +58,9 @@ pub(crate) struct World {
     pub(crate) is_chain_closed: bool,
     pub(crate) key_value_store: KeyValueStore,
     pub(crate) call_handler: Option<CallHandler>,
+    pub(crate) expected_queries: VecDeque<ExpectedQuery>,
+    pub(crate) query_handler: Option<QueryHandler>,
+    pub(crate) scheduled_operations: Vec<Vec<u8>>,
     pub(crate) sent_messages: Vec<Outgoing>,
     pub(crate) transfers: Vec<(AccountOwner, Account, Amount)>,
     pub(crate) data_blobs: BTreeMap<DataBlobHash, Vec<u8>>,
@@ -321,6 +334,42 @@ impl HostCalls for Host {
         self.check_can_manage_chain()?;
         self.world().chain_ownership = Some(ownership);
         Ok(())
+    }
+
+    fn query_service(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8> {
+        let expected = self.world().expected_queries.pop_front();
+        let expected = expected
+            .expect("the test queries a service but set no `add_expected_service_query` for it");
+        let (wanted, found) = (
+            (expected.application, &expected.query),
+            (application, &query),
+        );
+        assert_eq!(found, wanted, "the test expected another service query");
+        expected.response
+    }
+
+    fn query_application(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8> {
+        // Taken out for the call, so that the handler may look at the runtime.
+        let handler = self.world().query_handler.take();
+        let mut handler = handler
+            .expect("the test queries an application but set no `with_query_application_handler`");
+        let response = handler(application, query);
+        self.world().query_handler = Some(handler);
+        response
+    }
+
+    fn schedule_operation(&self, operation: Vec<u8>) {
+        self.world().scheduled_operations.push(operation);
+    }
+
+    fn owner_balances(&self) -> Vec<(AccountOwner, Amount)> {
+        let balances = self.fact(|world| &world.owner_balances, "owner_balances");
+        balances.into_iter().collect()
+    }
+
+    fn balance_owners(&self) -> Vec<AccountOwner> {
+        let balances = self.fact(|world| &world.owner_balances, "owner_balances");
+        balances.into_keys().collect()
     }
 }
 

@@ -14,16 +14,18 @@ mod guest;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use guest::{Host, prepare_diagnostics};
 #[cfg(target_arch = "wasm32")]
-pub use guest::{KeyValueStore, bindings};
+pub use guest::{KeyValueStore, bindings, service_bindings};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod mock;
+#[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
+pub(crate) use mock::ExpectedQuery;
 #[cfg(not(target_arch = "wasm32"))]
 pub use mock::KeyValueStore;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use mock::{Host, prepare_diagnostics};
 
-/// What a contract can ask its host, except for storage.
+/// What a contract or a service can ask its host, except for storage.
 pub(crate) trait HostCalls {
     fn key_value_store(&self) -> KeyValueStore;
     /// The JSON of the application's parameters.
@@ -69,6 +71,11 @@ pub(crate) trait HostCalls {
     fn close_chain(&self) -> Result<(), ManageChainError>;
     fn chain_ownership(&self) -> ChainOwnership;
     fn change_ownership(&self, ownership: ChainOwnership) -> Result<(), ManageChainError>;
+    fn query_service(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8>;
+    fn query_application(&self, application: ApplicationId, query: Vec<u8>) -> Vec<u8>;
+    fn schedule_operation(&self, operation: Vec<u8>);
+    fn owner_balances(&self) -> Vec<(AccountOwner, Amount)>;
+    fn balance_owners(&self) -> Vec<AccountOwner>;
 }
 
 /// An application to be created; parameters and argument are JSON.

@@ -1,9 +1,12 @@
-//! What a contract can learn and do while it runs.
+//! What a contract can learn and do while it runs, and what a service can.
 
 mod creation;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
 mod expectations;
 mod message;
+mod service;
+#[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
+mod service_testing;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test"))]
 mod testing;
 
@@ -11,10 +14,14 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use self::message::{MessageBuilder, SendMessageRequest};
+use self::service::encode_query;
+pub use self::{
+    message::{MessageBuilder, SendMessageRequest},
+    service::ServiceRuntime,
+};
 use crate::{
     KeyValueStore,
-    abi::ContractAbi,
+    abi::{ContractAbi, ServiceAbi},
     base_types::{
         Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership,
         StreamName, Timestamp,
@@ -296,5 +303,21 @@ impl<C: Contract> ContractRuntime<C> {
     /// Gives the chain other owners, of whom there must be one.
     pub fn change_ownership(&mut self, ownership: ChainOwnership) -> Result<(), ManageChainError> {
         self.host.change_ownership(ownership)
+    }
+
+    /// Asks the service of an application. It sees the state from before the block: an application that was created
+    /// in the block still has its default state there. The block records the answer.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "applications pass it by value"
+    )]
+    pub fn query_service<A: ServiceAbi>(
+        &mut self,
+        application: ApplicationId<A>,
+        query: A::Query,
+    ) -> A::QueryResponse {
+        let query = encode_query::<A>(&query);
+        let response = self.host.query_service(application.forget_abi(), query);
+        decode_json(&response, "service's response")
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BlockFacts, ContractRuntime, SendMessageRequest};
+use super::{BlockFacts, ContractRuntime, SendMessageRequest, encode_query};
 use crate::{
     KeyValueStore,
+    abi::ServiceAbi,
     base_types::{
         Account, AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, ChainOwnership,
         StreamName, Timestamp,
     },
     contract::Contract,
-    host::Host,
+    host::{ExpectedQuery, Host},
 };
 
 /// Defines `with_x` and `set_x` for facts that are kept as they are given.
@@ -142,6 +143,22 @@ impl<C: Contract> ContractRuntime<C> {
     ) -> &mut Self {
         self.host.world().call_handler = Some(Box::new(handler));
         self
+    }
+
+    /// Answers the contract's next query to a service, which must be this one.
+    #[expect(clippy::needless_pass_by_value, reason = "like all the other setters")]
+    pub fn add_expected_service_query<A: ServiceAbi>(
+        &mut self,
+        application: ApplicationId<A>,
+        query: A::Query,
+        response: A::QueryResponse,
+    ) {
+        let expected = ExpectedQuery {
+            application: application.forget_abi(),
+            query: encode_query::<A>(&query),
+            response: serde_json::to_vec(&response).expect("the response encodes as JSON"),
+        };
+        self.host.world().expected_queries.push_back(expected);
     }
 
     /// The messages that the contract has sent so far.

@@ -23,6 +23,8 @@ mod custom;
 pub mod derive_support;
 mod error;
 pub mod generic;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod key_index;
 mod log;
 mod map;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resident_abi::entry_points::ContractEntryPoint;
+use resident_abi::entry_points::EntryPointIndex;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
 use send_wrapper::SendWrapper;
 use wasmer::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     CallError, GuestFailure, Host, MAX_TRACED_FRAMES, Meters, TrapKind,
-    boundary::{Guest, entry_signatures, explain_trap},
+    boundary::{Guest, ResolvedEntry, entry_signatures, explain_trap, no_entry},
     host::Slot,
 };
 
@@ -42,8 +42,8 @@ pub(super) struct Handles {
     pub(super) stack: Global,
     /// The module's own mutable globals, in the order of the prepared module's list.
     pub(super) captured: Vec<Global>,
-    /// In the order of [`ContractEntryPoint::ALL`], each with its post-return function.
-    pub(super) entries: Vec<(Function, Option<Function>)>,
+    /// In the order of [`EntryPointIndex::ALL`].
+    pub(super) entries: Vec<ResolvedEntry<Function>>,
     /// The start function.
     pub(super) start: Option<Function>,
 }
@@ -178,7 +178,7 @@ impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
 
     fn call(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flats: &[u64],
     ) -> Result<Option<u64>, CallError<H::Error>> {
         let handles = self.handles.clone();
@@ -187,24 +187,25 @@ impl<H: Host> Guest<H> for WasmerGuest<'_, H> {
         for ((value, flat), ty) in parameters.iter_mut().zip(flats).zip(&signature.params) {
             *value = to_value(*ty, *flat);
         }
-        let func = &handles.entries[entry as usize].0;
+        let found = handles.entries[entry as usize].as_ref();
+        let (func, _) = found.ok_or_else(no_entry)?;
         let results = self.call_func(func, &parameters[..flats.len()])?;
         Ok(results.first().map(from_value))
     }
 
     fn post_return(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flat: Option<u64>,
     ) -> Result<(), CallError<H::Error>> {
         let handles = self.handles.clone();
-        match &handles.entries[entry as usize].1 {
+        match &handles.entries[entry as usize] {
             // A post-return function takes what its entry point returned: a pointer, or nothing.
-            Some(func) => {
+            Some((_, Some(func))) => {
                 let pointer = flat.map(|flat| Value::I32(flat as i32));
                 self.call_func(func, pointer.as_slice()).map(|_| ())
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

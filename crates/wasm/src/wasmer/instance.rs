@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resident_abi::{EntryPoint, MEMORY_EXPORT, REALLOC_EXPORT, entry_points::ContractEntryPoint};
+use resident_abi::{EntryPoint, MEMORY_EXPORT, REALLOC_EXPORT, entry_points::EntryPointIndex};
 use send_wrapper::SendWrapper;
 use wasmer::{AsStoreMut, ExportError, FunctionEnv, Instance, Store};
 
@@ -192,15 +192,11 @@ fn resolve<H: Host>(
 ) -> Result<Exports, ExportError> {
     let exports = &instance.exports;
     let captured = module.prepared.captured_globals.iter();
-    let entry = |entry: &ContractEntryPoint| {
-        let post_return = exports
-            .get_function(&entry.post_return_name())
-            .ok()
-            .cloned();
-        Ok((
-            exports.get_function(&entry.export_name())?.clone(),
-            post_return,
-        ))
+    // A contract and a service have different ones; preparation checked that they are all there.
+    let entry = |entry: &EntryPointIndex| {
+        let function = |name: &str| exports.get_function(name).ok().cloned();
+        let post_return = function(&entry.post_return_name());
+        Some((function(&entry.export_name())?, post_return))
     };
     let handles = Handles {
         memory: exports.get_memory(MEMORY_EXPORT)?.clone(),
@@ -210,10 +206,7 @@ fn resolve<H: Host>(
         captured: captured
             .map(|captured| exports.get_global(&captured.export_name).cloned())
             .collect::<Result<_, _>>()?,
-        entries: ContractEntryPoint::ALL
-            .iter()
-            .map(entry)
-            .collect::<Result<_, ExportError>>()?,
+        entries: EntryPointIndex::ALL.iter().map(entry).collect(),
         start: exports.get_function(START_EXPORT).ok().cloned(),
     };
     Ok(Exports {

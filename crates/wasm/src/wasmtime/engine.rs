@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use resident_abi::{MEMORY_EXPORT, REALLOC_EXPORT, entry_points::ContractEntryPoint};
+use resident_abi::{MEMORY_EXPORT, REALLOC_EXPORT, entry_points::EntryPointIndex};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport,
     OptLevel, PoolingAllocationConfig,
@@ -11,6 +11,7 @@ use wasmtime::{
 use super::{code, guest::State, link};
 use crate::{
     EngineError, EngineIdentity, Host, MAX_TRACED_FRAMES, NATIVE_STACK_BYTES,
+    boundary::ResolvedEntry,
     prepare::{FUEL_EXPORT, Limits, PreparedModule, STACK_EXPORT, START_EXPORT},
 };
 
@@ -128,7 +129,7 @@ pub(super) struct ExportIndices {
     pub(super) fuel: ModuleExport,
     pub(super) stack: ModuleExport,
     pub(super) captured: Vec<ModuleExport>,
-    pub(super) entries: Vec<(ModuleExport, Option<ModuleExport>)>,
+    pub(super) entries: Vec<ResolvedEntry<ModuleExport>>,
     pub(super) start: Option<ModuleExport>,
 }
 
@@ -139,9 +140,11 @@ impl ExportIndices {
                 .get_export_index(name)
                 .ok_or_else(|| instantiate_error(format!("no export `{name}`")))
         };
-        let entry = |entry: &ContractEntryPoint| {
+        // A contract and a service have different ones; preparation checked that they are all there.
+        let entry = |entry: &EntryPointIndex| {
             let post_return = module.get_export_index(&entry.post_return_name());
-            Ok((find(&entry.export_name())?, post_return))
+            let function = module.get_export_index(&entry.export_name())?;
+            Some((function, post_return))
         };
         let captured = prepared
             .captured_globals
@@ -153,10 +156,7 @@ impl ExportIndices {
             fuel: find(FUEL_EXPORT)?,
             stack: find(STACK_EXPORT)?,
             captured: captured.collect::<Result<_, _>>()?,
-            entries: ContractEntryPoint::ALL
-                .iter()
-                .map(entry)
-                .collect::<Result<_, _>>()?,
+            entries: EntryPointIndex::ALL.iter().map(entry).collect(),
             start: module.get_export_index(START_EXPORT),
         })
     }

@@ -1,6 +1,6 @@
 //! A running instance as the boundary sees it.
 
-use resident_abi::entry_points::ContractEntryPoint;
+use resident_abi::entry_points::EntryPointIndex;
 use resident_witty::{GuestAllocator, GuestMemory, MAX_FLAT_PARAMS, MemoryError};
 use wasmtime::{
     AsContextMut, FrameInfo, Func, Global, Memory, StoreContextMut, Trap, TypedFunc, Val,
@@ -10,7 +10,7 @@ use wasmtime::{
 use super::link::{from_val, to_val};
 use crate::{
     CallError, GuestFailure, Host, Meters, TrapKind,
-    boundary::{Guest, entry_signatures, explain_trap},
+    boundary::{Guest, ResolvedEntry, entry_signatures, explain_trap, no_entry},
     host::Slot,
 };
 
@@ -26,8 +26,8 @@ pub(super) struct Exports {
     pub(super) stack: Global,
     /// The module's own mutable globals, in the order of the prepared module's list.
     pub(super) captured: Box<[Global]>,
-    /// In the order of [`ContractEntryPoint::ALL`], each with its post-return function.
-    pub(super) entries: Box<[(Func, Option<Func>)]>,
+    /// In the order of [`EntryPointIndex::ALL`].
+    pub(super) entries: Box<[ResolvedEntry<Func>]>,
     /// The start function.
     pub(super) start: Option<Func>,
     /// Whether it has run, or there is none.
@@ -161,10 +161,10 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
 
     fn call(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flats: &[u64],
     ) -> Result<Option<u64>, CallError<H::Error>> {
-        let func = exports(self.store.data()).entries[entry as usize].0;
+        let (func, _) = exports(self.store.data()).entries[entry as usize].ok_or_else(no_entry)?;
         let signature = &entry_signatures()[entry as usize];
         let mut parameters = [const { Val::I32(0) }; MAX_FLAT_PARAMS];
         for ((value, flat), ty) in parameters.iter_mut().zip(flats).zip(&signature.params) {
@@ -178,16 +178,16 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
 
     fn post_return(
         &mut self,
-        entry: ContractEntryPoint,
+        entry: EntryPointIndex,
         flat: Option<u64>,
     ) -> Result<(), CallError<H::Error>> {
-        match exports(self.store.data()).entries[entry as usize].1 {
+        match exports(self.store.data()).entries[entry as usize] {
             // A post-return function takes what its entry point returned: a pointer, or nothing.
-            Some(func) => {
+            Some((_, Some(func))) => {
                 let pointer = flat.map(|flat| Val::I32(flat as i32));
                 self.call_func(func, pointer.as_slice(), &mut [])
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An instance: made, entered, snapshotted, restored.
 
 use resident_abi::EntryPoint;
-use wasmtime::{AsContextMut, Extern, Instance, Store};
+use wasmtime::{AsContextMut, Extern, Instance, ModuleExport, Store};
 
 use super::{
     engine::{ExportIndices, WasmtimeModule, instantiate_error},
@@ -180,7 +180,7 @@ fn resolve<H: Host>(
     instance: &Instance,
     store: &mut Store<State<H>>,
 ) -> Option<Exports> {
-    let mut export = |index| instance.get_module_export(&mut *store, index);
+    let mut export = |index: &ModuleExport| instance.get_module_export(&mut *store, index);
     let memory = export(&indices.memory)?.into_memory()?;
     let realloc = export(&indices.realloc)?.into_func()?;
     let fuel = export(&indices.fuel)?.into_global()?;
@@ -190,12 +190,12 @@ fn resolve<H: Host>(
         .iter()
         .map(|index| export(index)?.into_global())
         .collect();
-    let mut func = |index| export(index).and_then(Extern::into_func);
-    let entries: Option<_> = indices
-        .entries
-        .iter()
-        .map(|(entry, post_return)| Some((func(entry)?, post_return.as_ref().and_then(&mut func))))
-        .collect();
+    let mut func = |index: &ModuleExport| export(index).and_then(Extern::into_func);
+    let mut entry = |(entry, post_return): &(ModuleExport, Option<ModuleExport>)| {
+        Some((func(entry)?, post_return.as_ref().and_then(&mut func)))
+    };
+    let entries = indices.entries.iter().map(|found| entry(found.as_ref()?));
+    let entries = entries.collect();
     let start = indices.start.as_ref().and_then(&mut func);
     let realloc = realloc.typed(&*store).ok()?;
     Some(Exports {
@@ -204,7 +204,7 @@ fn resolve<H: Host>(
         fuel,
         stack,
         captured: captured?,
-        entries: entries?,
+        entries,
         started: start.is_none(),
         start,
     })

@@ -92,6 +92,11 @@ impl ContractHost for TestHost {
         close_chain() -> Result<(), wire::ManageChainError>;
         chain_ownership() -> Vec<u8>;
         change_ownership(ownership: Vec<u8>) -> Result<(), wire::ManageChainError>;
+        query_service(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        query_application(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        schedule_operation(operation: Vec<u8>) -> ();
+        balance_owners() -> Vec<wire::AccountOwner>;
+        owner_balances() -> Vec<wire::OwnerBalance>;
         read_values(keys: Vec<Vec<u8>>) -> Vec<Option<Vec<u8>>>;
         contains_key(key: Vec<u8>) -> bool;
         contains_keys(keys: Vec<Vec<u8>>) -> Vec<bool>;

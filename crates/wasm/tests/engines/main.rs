@@ -4,6 +4,7 @@
 mod code;
 mod host;
 mod snapshots;
+mod worlds;
 
 use std::sync::Arc;
 

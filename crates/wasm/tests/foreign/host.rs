@@ -89,6 +89,11 @@ impl ContractHost for CounterHost {
         owner_balance(owner: wire::AccountOwner) -> wire::Amount;
         call_application(authenticated: bool, callee: wire::Hash, argument: Vec<u8>) -> Vec<u8>;
         assert_before(timestamp: u64) -> ();
+        query_service(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        query_application(application: wire::Hash, query: Vec<u8>) -> Vec<u8>;
+        schedule_operation(operation: Vec<u8>) -> ();
+        balance_owners() -> Vec<wire::AccountOwner>;
+        owner_balances() -> Vec<wire::OwnerBalance>;
         remaining_fuel() -> u64;
         emit(stream_name: Vec<u8>, value: Vec<u8>) -> u32;
         read_event(chain_id: wire::Hash, stream_name: Vec<u8>, index: u32) -> Vec<u8>;

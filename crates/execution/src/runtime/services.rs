@@ -1,0 +1,263 @@
+//! Services: queries that change nothing, of clients and of contracts.
+//!
+//! A query has a [`Runtime`] of its own, on the chain's stored state, with nothing in it that could be
+//! written back. Services are entered like contracts are, by handing the runtime on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use resident_abi::wire;
+use resident_base::{ApplicationDescription, ApplicationId, BlobId, VmRuntime};
+use resident_storage::Journal;
+use resident_wasm::Meters;
+
+use super::{Authority, Runtime, RuntimeHandle, balances};
+use crate::{
+    BlockContext, Executor, Failure, FailureReason, Fault, LimitKind, Operation, OracleResponse,
+    SessionKind, Stop, chain_partition,
+    contract::ContractInstance,
+    executor::{decode_application, description_blob_id},
+    policy::host_cost,
+    session::{InstanceTable, describe_chain},
+};
+
+/// A live instance of an application's service.
+pub(crate) struct Service {
+    instance: ContractInstance<RuntimeHandle>,
+    description: Arc<ApplicationDescription>,
+}
+
+/// What a query has besides what a block has.
+#[derive(Default)]
+pub(crate) struct QueryState {
+    /// The live services, except those that are running.
+    pub(crate) services: BTreeMap<ApplicationId, Service>,
+    /// The applications whose services were entered.
+    pub(crate) entered: BTreeSet<ApplicationId>,
+    /// The operations that were scheduled, in order.
+    pub(crate) operations: Vec<Operation>,
+    /// When host functions begin to refuse.
+    pub(crate) deadline: Option<Instant>,
+    /// How many applications are on the call stack of the contract that asks.
+    depth: usize,
+}
+
+impl QueryState {
+    /// A query of a client, with what earlier queries of the same state left.
+    pub(crate) fn new(
+        services: BTreeMap<ApplicationId, Service>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        QueryState {
+            services,
+            deadline,
+            ..QueryState::default()
+        }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    pub(super) fn check_deadline(&self) -> Result<(), Stop> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(FailureReason::Deadline.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Runtime {
+    /// The runtime of a query on what is stored of the chain. `context` is as for a block at this point.
+    pub(crate) fn for_query(
+        executor: Executor,
+        context: BlockContext,
+        mut journal: Journal,
+        query: QueryState,
+    ) -> Result<Self, Fault> {
+        let config = match balances::read_config(&mut journal)? {
+            Some(config) => config,
+            None => {
+                let description = describe_chain(&executor, context.chain_id)?;
+                balances::initialize(&mut journal, &description)?
+            }
+        };
+        let instances = InstanceTable::new(SessionKind::Persistent);
+        let mut runtime = Runtime::new(executor, context, config, journal, instances);
+        runtime.query = Some(query);
+        runtime.begin_transaction(None);
+        Ok(runtime)
+    }
+
+    /// Asks a service about the state from before the block, on behalf of the running contract.
+    fn ask_service(&mut self, id: ApplicationId, query: Vec<u8>) -> Result<Vec<u8>, Stop> {
+        let mut context = self.context.clone();
+        let mut policy = (*context.policy).clone();
+        policy.limits.transaction_fuel = policy.limits.service_query_fuel;
+        policy.limits.block_fuel = policy.limits.service_query_fuel;
+        context.policy = Arc::new(policy);
+        let partition = chain_partition(context.chain_id);
+        let journal = Journal::open(self.executor.store().clone(), partition)?;
+        let state = QueryState {
+            depth: self.frames.len(),
+            ..QueryState::default()
+        };
+        let mut runtime = Runtime::for_query(self.executor.clone(), context, journal, state)?;
+        // Applications of this block exist, though they have no state yet.
+        runtime.blobs = self.blobs.clone();
+        // The native stack is the same one.
+        runtime.usage.meters = Meters {
+            stack: self.usage.meters.stack,
+            ..runtime.usage.meters
+        };
+        let result = RuntimeHandle::new(runtime).enter_service(id, query);
+        result.map_err(|stop| of_query(id, stop))
+    }
+
+    fn query_state(&mut self) -> Result<&mut QueryState, Stop> {
+        let state = self.query.as_mut();
+        state.ok_or_else(|| Fault::Misuse("only services can do this").into())
+    }
+
+    /// Takes the service of an application out of the table, or makes one.
+    fn take_service(&mut self, id: ApplicationId) -> Result<Service, Stop> {
+        let limit = self.context.policy.limits.applications;
+        let state = self.query_state()?;
+        if state.entered.insert(id) && state.entered.len() as u64 > limit {
+            return Err(LimitKind::Applications.into());
+        }
+        match state.services.remove(&id) {
+            Some(service) => Ok(service),
+            None => self.make_service(id),
+        }
+    }
+
+    fn make_service(&mut self, id: ApplicationId) -> Result<Service, Stop> {
+        let description = decode_application(&self.blob(description_blob_id(id))?)
+            .ok_or(FailureReason::BadApplication(id))?;
+        if description.module_id.vm_runtime != VmRuntime::Wasm {
+            return Err(FailureReason::EvmUnsupported.into());
+        }
+        let blob_id = description.module_id.service_blob_id();
+        if self.is_empty_blob(blob_id)? {
+            return Err(FailureReason::NoService(id).into());
+        }
+        let module = self.module(blob_id)?;
+        let instance = module.instance().map_err(Fault::from)?;
+        self.trace.instantiations += 1;
+        Ok(Service {
+            instance,
+            description,
+        })
+    }
+
+    /// A module without a service has an empty one, which cannot be compiled.
+    fn is_empty_blob(&self, id: BlobId) -> Result<bool, Stop> {
+        if self.executor.modules().get(id.hash).is_some() {
+            return Ok(false);
+        }
+        Ok(self.blob(id)?.bytes().is_empty())
+    }
+}
+
+/// What ends a query of a contract, as the contract's own failure.
+fn of_query(application_id: ApplicationId, stop: Stop) -> Stop {
+    let Stop::Failure(Failure { reason, .. }) = stop else {
+        return stop;
+    };
+    let reason = Box::new(reason);
+    FailureReason::Query {
+        application_id,
+        reason,
+    }
+    .into()
+}
+
+impl RuntimeHandle {
+    /// Enters the service of an application, and gives its response.
+    pub(crate) fn enter_service(
+        &mut self,
+        id: ApplicationId,
+        query: Vec<u8>,
+    ) -> Result<Vec<u8>, Stop> {
+        self.check_call(id)?;
+        let mut service = self.take_service(id)?;
+        self.trace.entries += 1;
+        self.push_frame(id, service.description.clone(), Authority::default());
+        let lent = RuntimeHandle(self.0.take());
+        let entered = service.instance.handle_query(lent, query);
+        *self = entered.host;
+        self.pop_frame();
+        // An instance that failed is in an undefined state.
+        let response = entered.result.map_err(|error| Stop::of_call(error, id))?;
+        self.query_state()?.services.insert(id, service);
+        Ok(response)
+    }
+
+    pub(super) fn answer_query_service(
+        &mut self,
+        id: ApplicationId,
+        query: Vec<u8>,
+    ) -> Result<Vec<u8>, Stop> {
+        self.charge_call(query.len())?;
+        self.usage.charge_fuel(host_cost::QUERY_SERVICE)?;
+        let policy = self.context.policy.clone();
+        self.usage.service_query(&policy)?;
+        let question = || format!("a query of application {id}");
+        let fits = |response: &OracleResponse| matches!(response, OracleResponse::Service(_));
+        let ask = |runtime: &mut Runtime| {
+            let response = runtime.ask_service(id, query)?;
+            Ok(OracleResponse::Service(response))
+        };
+        let OracleResponse::Service(response) = self.answer(question, fits, ask)? else {
+            return Err(FailureReason::OracleMismatch { asked: question() }.into());
+        };
+        if response.len() as u64 > policy.limits.service_response_bytes {
+            return Err(LimitKind::ServiceResponseBytes.into());
+        }
+        let bytes = response.len() as u64;
+        self.usage.charge_fuel(bytes * host_cost::BYTE)?;
+        Ok(response)
+    }
+
+    pub(super) fn answer_query_application(
+        &mut self,
+        id: ApplicationId,
+        query: Vec<u8>,
+    ) -> Result<Vec<u8>, Stop> {
+        self.charge_call(query.len())?;
+        self.usage.charge_fuel(host_cost::CALL_APPLICATION)?;
+        let response = self.enter_service(id, query)?;
+        let bytes = response.len() as u64;
+        self.usage.charge_fuel(bytes * host_cost::BYTE)?;
+        Ok(response)
+    }
+
+    pub(super) fn keep_operation(&mut self, bytes: Vec<u8>) -> Result<(), Stop> {
+        self.charge_call(bytes.len())?;
+        self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let application_id = self.frame().application_id;
+        let operation = Operation::User {
+            application_id,
+            bytes,
+        };
+        self.query_state()?.operations.push(operation);
+        Ok(())
+    }
+
+    pub(super) fn all_balances(&mut self) -> Result<Vec<wire::OwnerBalance>, Stop> {
+        self.charge_call(0)?;
+        let balances = balances::read_balances(&mut self.journal)?;
+        self.charge_found(
+            balances.len(),
+            balances.len() * size_of::<wire::OwnerBalance>(),
+        )?;
+        let balances = balances.into_iter();
+        Ok(balances
+            .map(|(owner, balance)| (owner.into(), balance.into()))
+            .collect())
+    }
+}
