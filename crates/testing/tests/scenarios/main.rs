@@ -12,6 +12,7 @@ mod failing;
 mod failing_at_random;
 mod failing_orders;
 mod gadget;
+mod graphql;
 mod limits;
 mod market;
 mod model;
