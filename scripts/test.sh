@@ -13,7 +13,7 @@ install what that needs, or say what to install), then runs, stopping at the fir
   cargo clippy --workspace --all-targets -- -D warnings
   cargo doc --workspace --no-deps              with warnings denied
   cargo deny check bans licenses sources       if cargo-deny is installed
-  cargo test -p resident-sdk -p fungible       with the feature graphql
+  cargo test -p resident-sdk -p fungible ...   with the feature graphql
   cargo test --workspace                       unit tests, doc tests, scenarios on all engines and sessions
   a small run of the demo                      which fails if any two outcomes differ
 
@@ -32,7 +32,7 @@ esac
 cd "$(dirname "$0")/.."
 # What has GraphQL. No package of the workspace asks for it by default: it would switch on features of what the
 # engines are made of too.
-GRAPHQL=(-p resident-sdk -p fungible --features resident-sdk/graphql,fungible/graphql)
+GRAPHQL=(-p resident-sdk -p resident-sdk-derive -p fungible --features resident-sdk/graphql,fungible/graphql)
 step() { printf '\n== %s\n' "$*" >&2; }
 
 step "contracts"

@@ -23,6 +23,7 @@ const FOR_SERVICES: &[(&str, &[&str])] = &[
             "chain-balance",
             "owner-balance",
             "remaining-fuel",
+            "read-data-blob",
         ],
     ),
     (

@@ -249,6 +249,8 @@ pub(crate) mod host_cost {
     /// Each byte of a contract that a contract publishes, which is for preparing it and for compiling it if
     /// the block runs it: about a microsecond.
     pub(crate) const MODULE_BYTE: u64 = 1_000;
+    /// Each byte of a service that a contract publishes, which is prepared, and compiled only for queries.
+    pub(crate) const SERVICE_BYTE: u64 = 100;
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.

@@ -27,8 +27,10 @@ impl RuntimeHandle {
         vm_runtime: VmRuntime,
     ) -> Result<ModuleId, Stop> {
         self.charge_call(contract.bytes.len() + service.bytes.len())?;
-        self.usage
-            .charge_fuel(contract.bytes.len() as u64 * host_cost::MODULE_BYTE)?;
+        self.usage.charge_fuel(
+            contract.bytes.len() as u64 * host_cost::MODULE_BYTE
+                + service.bytes.len() as u64 * host_cost::SERVICE_BYTE,
+        )?;
         self.publish_module(contract, service, vm_runtime)
     }
 

@@ -12,7 +12,7 @@ use std::{
 use resident_abi::wire;
 use resident_base::{ApplicationDescription, ApplicationId, BlobId, VmRuntime};
 use resident_storage::Journal;
-use resident_wasm::Meters;
+use resident_wasm::prepare::STACK_UNITS;
 
 use super::{Authority, Runtime, RuntimeHandle, balances};
 use crate::{
@@ -23,6 +23,11 @@ use crate::{
     policy::host_cost,
     session::{InstanceTable, describe_chain},
 };
+
+/// The height of the call stack that a query has. Services have larger frames than contracts have, since
+/// GraphQL does; and no two nodes have to agree on where a query ends. The native stack has room for it:
+/// see [`STACK_UNITS`].
+const QUERY_STACK_UNITS: i32 = 2 * STACK_UNITS;
 
 /// A live instance of an application's service.
 pub(crate) struct Service {
@@ -89,6 +94,7 @@ impl Runtime {
         let mut runtime = Runtime::new(executor, context, config, journal, instances);
         runtime.query = Some(query);
         runtime.begin_transaction(None);
+        runtime.usage.meters.stack = QUERY_STACK_UNITS;
         Ok(runtime)
     }
 
@@ -109,10 +115,7 @@ impl Runtime {
         // Applications of this block exist, though they have no state yet.
         runtime.blobs = self.blobs.clone();
         // The native stack is the same one.
-        runtime.usage.meters = Meters {
-            stack: self.usage.meters.stack,
-            ..runtime.usage.meters
-        };
+        runtime.usage.meters.stack -= STACK_UNITS - self.usage.meters.stack;
         let result = RuntimeHandle::new(runtime).enter_service(id, query);
         result.map_err(|stop| of_query(id, stop))
     }

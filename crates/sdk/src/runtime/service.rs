@@ -5,7 +5,9 @@ use std::{fmt, marker::PhantomData};
 use crate::{
     KeyValueStore,
     abi::ServiceAbi,
-    base_types::{AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, Timestamp},
+    base_types::{
+        AccountOwner, Amount, ApplicationId, BlockHeight, ChainId, DataBlobHash, Timestamp,
+    },
     entry::{decode_json, refuse},
     host::{Host, HostCalls},
     service::Service,
@@ -81,6 +83,11 @@ impl<S: Service> ServiceRuntime<S> {
     /// The time of the query: that of the node, or that of the block whose contract asks.
     pub fn system_time(&self) -> Timestamp {
         self.host.system_time()
+    }
+
+    /// The bytes of a data blob that was published.
+    pub fn read_data_blob(&self, hash: DataBlobHash) -> Vec<u8> {
+        self.host.read_data_blob(hash)
     }
 
     /// The native tokens of the chain itself.

@@ -24,6 +24,7 @@ mod finalization;
 mod flash_loan;
 mod gadget;
 mod glutton;
+mod graphql;
 mod limits;
 mod maker;
 mod market;

@@ -100,6 +100,7 @@ const ALLOCATOR: &str = r#"
 /// | `p` | panics |
 /// | `l` | loops for ever |
 /// | `h` | calls the host for ever |
+/// | `r` | calls itself for ever |
 const SERVICE: &str = r#"(module
     (import "resident:app/runtime" "block-height" (func $height (result i64)))
     (import "resident:app/runtime" "system-time" (func $time (result i64)))
@@ -160,7 +161,12 @@ const SERVICE: &str = r#"(module
         (if (i32.eq (local.get $command) (i32.const 108)) (then (loop $again (br $again))))
         (if (i32.eq (local.get $command) (i32.const 104))
             (then (loop $again (drop (call $height)) (br $again))))
+        (if (i32.eq (local.get $command) (i32.const 114))
+            (then (drop (call $deeper (i32.const 0)))))
         (call $respond (i32.const 0) (i32.const 0)))
+
+    (func $deeper (param i32) (result i32)
+        (i32.add (call $deeper (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
 )"#;
 
 /// The first byte of an operation or a message says what it does:

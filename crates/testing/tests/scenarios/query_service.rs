@@ -207,7 +207,7 @@ fn an_application_may_ask_when_the_block_is_finalized() {
 
 #[test]
 fn a_query_that_fails_fails_the_transaction_that_asked() {
-    let stage = Stage::new().with_policy(|policy| policy.limits.service_query_fuel = 100_000);
+    let stage = Stage::new().with_policy(|policy| policy.limits.service_query_fuel = 1_000_000);
     let [first, second] = stage.ids;
     for (query, why) in [
         (b"p".as_slice(), "panicked: as it was told"),
@@ -215,6 +215,7 @@ fn a_query_that_fails_fails_the_transaction_that_asked() {
         (b"l", "out of fuel"),
         (b"w", "a service cannot write"),
         (b"h", "out of fuel"),
+        (b"r", "call stack exhausted"),
     ] {
         let error = stage.refusal(&[probe::ask(first, second, query)]);
         let start = format!("application {first}: the query of application {second} failed: {why}");

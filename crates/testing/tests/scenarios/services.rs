@@ -99,6 +99,7 @@ fn an_instance_is_used_again_until_it_fails_or_the_chain_changes() {
         for (query, reason) in [
             (b"x", "trap: unreachable code was reached"),
             (b"p", "panicked: as it was told"),
+            (b"r", "call stack exhausted"),
             (
                 b"w",
                 "a service cannot write: schedule an operation instead",
@@ -112,7 +113,7 @@ fn an_instance_is_used_again_until_it_fails_or_the_chain_changes() {
             assert_eq!(services.counts(&probe.chain).1, 0);
             assert_eq!([(); 2].map(|()| probe.count(services)), [1, 2], "{reason}");
         }
-        assert_eq!(services.counts(&probe.chain).0.instantiations, 5);
+        assert_eq!(services.counts(&probe.chain).0.instantiations, 6);
     });
 }
 
