@@ -25,6 +25,7 @@ mod flash_loan;
 mod gadget;
 mod glutton;
 mod graphql;
+mod inboxes;
 mod limits;
 mod maker;
 mod market;
