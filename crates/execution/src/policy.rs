@@ -119,8 +119,8 @@ pub struct ResourceLimits {
     pub block_bytes: u64,
     /// Queries of contracts to services in one block.
     pub service_as_oracle_queries: u64,
-    /// Fuel of one such query. It is not taken from the transaction's, since a block that is run again
-    /// has the answer already.
+    /// Fuel of one such query. The transaction pays all of it, whatever the query spends: a block that is
+    /// run again has the answer already, and nobody could tell.
     pub service_query_fuel: u64,
     /// Size of the answer to one such query, in bytes.
     pub service_response_bytes: u64,
@@ -169,7 +169,7 @@ impl Default for ResourceLimits {
             transactions: 100_000,
             block_bytes: 16 << 20,
             service_as_oracle_queries: 1_000,
-            service_query_fuel: 1_000_000_000,
+            service_query_fuel: 20_000_000,
             service_response_bytes: 64 << 10,
         }
     }
@@ -259,8 +259,6 @@ pub(crate) mod host_cost {
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.
     pub(crate) const CHANGE_CHAIN: u64 = 500;
-    /// A query to a service. Whoever runs the block again does not run the service, so this has to cover it.
-    pub(crate) const QUERY_SERVICE: u64 = 100_000;
 }
 
 #[cfg(test)]

@@ -206,8 +206,10 @@ impl RuntimeHandle {
         query: Vec<u8>,
     ) -> Result<Vec<u8>, Stop> {
         self.charge_call(query.len())?;
-        self.usage.charge_fuel(host_cost::QUERY_SERVICE)?;
         let policy = self.context.policy.clone();
+        // Whoever runs the block again does not run the service and cannot know what it spent, so a query
+        // costs all that it may spend. Otherwise much work could be had for little.
+        self.usage.charge_fuel(policy.limits.service_query_fuel)?;
         self.usage.service_query(&policy)?;
         let question = || format!("a query of application {id}");
         let fits = |response: &OracleResponse| matches!(response, OracleResponse::Service(_));

@@ -3,7 +3,8 @@
 use resident_base::{ApplicationDescription, ApplicationId, BlockHeight, ModuleId, VmRuntime};
 use resident_chain::{StagingPolicy, Transaction};
 use resident_execution::{
-    Failure, FailureReason, LimitKind, Operation, OracleResponse, ResourcePolicy, SystemOperation,
+    Failure, FailureReason, LimitKind, Operation, OracleResponse, ResourceLimits, ResourcePolicy,
+    SystemOperation,
 };
 use resident_testing::{PAIRS, StagedEverywhere, TestChain, TestChains};
 
@@ -98,6 +99,11 @@ fn a_contract_sees_what_was_stored_before_the_block() {
         assert_eq!(*recorded, wanted, "{index}");
     }
     assert_eq!(outcome.resources.service_as_oracle_queries, 5);
+    let each = ResourceLimits::default().service_query_fuel;
+    assert!(
+        outcome.resources.wasm_fuel > 5 * each,
+        "a query costs all that it may spend"
+    );
 }
 
 #[test]
