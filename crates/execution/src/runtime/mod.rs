@@ -210,7 +210,8 @@ impl Host for RuntimeHandle {
 
     fn note_trap(&mut self, functions: &[&str]) {
         let id = self.frame().application_id;
-        log::debug!(target: "contract", "{id} failed in {}", functions.join(", called by "));
+        // Quoted, since a module's author chose the names.
+        log::debug!(target: "contract", "{id} failed; what ran, innermost first: {functions:?}");
     }
 }
 
