@@ -1,20 +1,15 @@
 //! Staging with a script in the place of a session: a message says what becomes of it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod script;
 
-use resident_base::{
-    AccountOwner, Amount, ApplicationId, BlockHeight, CryptoHash, Resources, StreamId, Timestamp,
-};
+use std::{collections::BTreeSet, time::Duration};
+
+use resident_base::{Amount, ApplicationId, BlockHeight, CryptoHash, StreamId, Timestamp};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
-    OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, StreamHead, SubscriberUpdate,
-    Trace, TransactionEffects, TransactionReport,
+    FailureReason, LimitKind, Message, MessageKind, Operation, Stop, StreamHead, SubscriberUpdate,
 };
-use resident_storage::{Batch, Statistics};
 
+use self::script::Script;
 use super::{
     Staging,
     candidate::{Failing, sort},
@@ -22,154 +17,8 @@ use super::{
 use crate::{
     BlockDraft, BlockError, BlockExecutionTracker, BlockOutcome, DropReason, Halt, IncomingBundle,
     MAX_SENT_BYTES, MessageAction, MessageBundle, PostedMessage, StagingPolicy, Transaction,
-    TransactionRunner,
     records::tests::{bundle, chain},
 };
-
-/// The state of the scripted chain: what was said, in order, and the chain's records.
-#[derive(Clone, Default)]
-struct Script {
-    said: Vec<u8>,
-    records: BTreeMap<Vec<u8>, Vec<u8>>,
-    touched: BTreeSet<ApplicationId>,
-    refusing: Option<ApplicationId>,
-}
-
-fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
-    Stop::Failure(Failure {
-        application_id: Some(application_id),
-        reason,
-    })
-}
-
-impl Script {
-    fn say(&mut self, application_id: ApplicationId, bytes: Vec<u8>) -> Result<Vec<u8>, Stop> {
-        self.touched.insert(application_id);
-        self.said.extend(&bytes);
-        match bytes.as_slice() {
-            b"fail" => Err(failure(application_id, FailureReason::NotSigned)),
-            b"limit" => Err(failure(
-                application_id,
-                FailureReason::Limit(LimitKind::Messages),
-            )),
-            b"fault" => Err(Fault::Misuse("so it was asked").into()),
-            b"refuse" => {
-                self.refusing = Some(application_id);
-                Ok(bytes)
-            }
-            _ => Ok(bytes),
-        }
-    }
-}
-
-impl TransactionRunner for Script {
-    type Checkpoint = Self;
-
-    fn begin_transaction(&mut self, _: Option<Vec<OracleResponse>>) {
-        self.touched.clear();
-    }
-
-    fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
-        if let Action::ProcessStreams(update) = action {
-            let name = update.streams[0].stream_id.stream_name.0.clone();
-            return self.say(update.subscriber, name);
-        }
-        let (Action::Operation(Operation::User {
-            application_id,
-            bytes,
-        })
-        | Action::Message {
-            message:
-                Message::User {
-                    application_id,
-                    bytes,
-                },
-            ..
-        }) = action
-        else {
-            return Err(Fault::Misuse("the script knows user actions only").into());
-        };
-        self.say(application_id, bytes)
-    }
-
-    fn end_transaction(&mut self) -> Result<TransactionEffects, Stop> {
-        let mut effects = TransactionEffects::default();
-        if self.said.ends_with(b"large") {
-            let message = Message::User {
-                application_id: application(1),
-                bytes: vec![0; MAX_SENT_BYTES],
-            };
-            let kind = MessageKind::Simple;
-            effects
-                .messages
-                .push(OutgoingMessage::new(chain(3), kind, message));
-        }
-        Ok(effects)
-    }
-
-    fn checkpoint(&mut self) -> Result<Self, Fault> {
-        Ok(self.clone())
-    }
-
-    fn roll_back(&mut self, to: &Self) -> Result<(), Fault> {
-        *self = to.clone();
-        Ok(())
-    }
-
-    fn touched_applications(&self) -> &BTreeSet<ApplicationId> {
-        &self.touched
-    }
-
-    fn finalize(
-        &mut self,
-        _: Option<Vec<OracleResponse>>,
-    ) -> Result<TransactionEffects, Box<Refusal>> {
-        match self.refusing {
-            Some(application_id) => {
-                let stop = failure(application_id, FailureReason::NotSigned);
-                Err(Box::new(Refusal {
-                    application_id,
-                    stop,
-                }))
-            }
-            None => Ok(TransactionEffects::default()),
-        }
-    }
-
-    fn take_report(&mut self) -> TransactionReport {
-        TransactionReport::default()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.said.contains(&b'C')
-    }
-
-    fn return_tokens(&mut self, _: AccountOwner, _: Amount) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn read_system(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.records.get(key).cloned())
-    }
-
-    fn write_system(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
-        self.records.insert(key.to_vec(), value);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<SessionOutcome, Fault> {
-        let state = [self.said, bcs::to_bytes(&self.records).unwrap()].concat();
-        Ok(SessionOutcome {
-            state_hash: CryptoHash::of_bytes(&state),
-            batch: Batch::new(),
-            blobs: Vec::new(),
-            resources: Resources::default(),
-            fees: Amount::ZERO,
-            trace: Trace::default(),
-            statistics: Statistics::default(),
-        })
-    }
-}
 
 fn application(number: u8) -> ApplicationId {
     ApplicationId::new(CryptoHash::from([number; 32]))
