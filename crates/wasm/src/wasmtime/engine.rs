@@ -181,6 +181,10 @@ fn pooling_config() -> Config {
 fn base_config() -> Config {
     let mut config = Config::new();
     config
+        // Prepared modules have no references but those to functions. The Cargo feature is on because releases without it
+        // have a defect (see the workspace's manifest); a heap and a collector are not needed for that.
+        .gc_support(false)
+        .wasm_exceptions(false)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(NATIVE_STACK_BYTES)
         // Not used, but may not be smaller than the line above.
