@@ -33,6 +33,7 @@ mod committed;
 mod difference;
 mod error;
 mod inbox;
+mod mandatory;
 mod outbox;
 mod outcome;
 mod policy;

@@ -18,6 +18,7 @@ use crate::{
     Block, BlockDraft, BlockError, BlockExecution, BlockExecutionTracker, DropReason,
     IncomingBundle, StagingPolicy, TrackedExecution, TransactionRunner, assembly, chain,
     committed::{check_time, context, refused},
+    mandatory,
 };
 use attempt::Attempt;
 use candidate::{Candidate, Failing};
@@ -75,6 +76,7 @@ pub fn stage_block_with_clock(
 ) -> Result<StagedBlock, BlockError> {
     let tip = chain::read_tip(&**executor.store(), draft.chain_id)?;
     check_time(draft.timestamp, tip.timestamp)?;
+    mandatory::check(executor, draft.chain_id, &draft.transactions)?;
     let mut block = Block {
         chain_id: draft.chain_id,
         height: tip.next_height,
@@ -96,6 +98,8 @@ pub fn stage_block_with_clock(
         dropped,
         dropped_updates,
     } = candidate::sort(staged.candidates, &mut block.transactions);
+    // Bundles may have been left out or rejected.
+    mandatory::check(executor, block.chain_id, &block.transactions)?;
     let execution = assembly::assemble(block, staged.tracked)?;
     Ok(StagedBlock {
         execution,

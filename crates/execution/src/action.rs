@@ -288,7 +288,27 @@ pub enum OracleResponse {
     /// The event exists, and with it all before it in its stream.
     EventExists(EventId),
     /// What a service answered to a query.
-    Service(#[serde(with = "resident_base::bytes")] Vec<u8>),
+    Service {
+        /// The hash of the [`ServiceQuestion`].
+        question: CryptoHash,
+        /// The answer, in the application's own encoding.
+        #[serde(with = "resident_base::bytes")]
+        response: Vec<u8>,
+    },
+}
+
+/// What a contract asks of a service. Its hash ties the answer in a block's record to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceQuestion {
+    /// The application whose service is asked.
+    pub application_id: ApplicationId,
+    /// The query, in the application's own encoding.
+    #[serde(with = "resident_base::bytes")]
+    pub query: Vec<u8>,
+}
+
+impl BcsHashable for ServiceQuestion {
+    const NAME: &'static str = "ServiceQuestion";
 }
 
 /// What a transaction leaves beside the changed state.

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::OracleError;
 use crate::StreamHead;
+use crate::printable::{Printable, printable};
 
 /// Why an action or a transaction stopped before its end.
 #[derive(Debug, Error)]
@@ -75,7 +76,7 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FailureReason {
     /// The contract panicked.
-    #[error("panicked: {message}")]
+    #[error("panicked: {}", Printable(message))]
     Panic {
         /// What it said, at most [`crate::MAX_MESSAGE_BYTES`] of it.
         message: String,
@@ -149,7 +150,7 @@ pub enum FailureReason {
     #[error("the chain does not permit operations of {0}")]
     NotPermitted(GenericApplicationId),
     /// A published module was refused.
-    #[error("module refused: {0}")]
+    #[error("module refused: {}", printable(.0))]
     Module(#[from] PrepareError),
     /// An operation of the system came without the signature that it needs.
     #[error("the operation must be signed by an owner of the chain")]
@@ -158,7 +159,10 @@ pub enum FailureReason {
     #[error("application {0} cannot be run: its description is malformed")]
     BadApplication(ApplicationId),
     /// The block's record of what the outside answered is not about what was asked now.
-    #[error("the block's record has no answer at this place to the question for {asked}")]
+    #[error(
+        "the block's record has no answer at this place to the question for {}",
+        Printable(asked)
+    )]
     OracleMismatch {
         /// What was asked.
         asked: String,
@@ -172,8 +176,14 @@ pub enum FailureReason {
     /// The chain does not let this application make HTTP requests.
     #[error("the chain does not permit HTTP requests of application {0}")]
     HttpNotPermitted(ApplicationId),
+    /// The chain does not let this application query services.
+    #[error("the chain does not permit application {0} to query services")]
+    ServicesNotPermitted(ApplicationId),
     /// The policy does not let anybody ask this server.
-    #[error("HTTP requests to {server} are not allowed: it is not on the policy's list")]
+    #[error(
+        "HTTP requests to {} are not allowed: it is not on the policy's list",
+        Printable(server)
+    )]
     HttpServerNotAllowed {
         /// The host, and its port if that is unusual.
         server: String,
@@ -203,7 +213,7 @@ pub enum FailureReason {
         subscriber: ApplicationId,
     },
     /// A published module's service was refused.
-    #[error("service refused: {0}")]
+    #[error("service refused: {}", printable(.0))]
     Service(PrepareError),
     /// A query was sent to an application whose module has no service.
     #[error("application {0} has no service")]
@@ -319,6 +329,16 @@ pub enum MissingData {
     /// An event of another chain.
     #[error("event {0} is not in the store: fetch it, or wait until it is emitted, and try again")]
     Event(EventId),
+    /// Machine code: this node's engine does not compile what was published, or not with what it may use for it.
+    #[error(
+        "this node cannot compile {code} ({reason}): leave out what needs it, or run it on another node"
+    )]
+    Compiled {
+        /// The contract or service.
+        code: BlobId,
+        /// What the engine said.
+        reason: String,
+    },
 }
 
 /// A fault of the node.
@@ -347,9 +367,9 @@ pub enum Fault {
     /// The thread that ran a block panicked, which is a bug.
     #[error("a block's thread panicked: {0}")]
     Panicked(String),
-    /// More queries wait than this node has room for.
-    #[error("too many queries are waiting: ask again later")]
-    Overloaded,
+    /// More queries of the chain wait than this node has room for.
+    #[error("too many queries of chain {0} are waiting: ask again later")]
+    Overloaded(ChainId),
     /// The calls were made in the wrong order, which is a bug of the caller.
     #[error("the session was used wrongly: {0}")]
     Misuse(&'static str),

@@ -21,9 +21,11 @@ mod modules;
 mod oracle;
 mod policy;
 mod pool;
+mod printable;
 mod report;
 mod runtime;
 mod service;
+mod service_queue;
 mod service_threads;
 mod session;
 mod streams;
@@ -31,7 +33,8 @@ mod trace;
 
 pub use action::{
     Action, Message, MessageContext, MessageKind, Operation, OracleResponse, OutgoingMessage,
-    StreamHead, SubscriberUpdate, SystemMessage, SystemOperation, TransactionEffects,
+    ServiceQuestion, StreamHead, SubscriberUpdate, SystemMessage, SystemOperation,
+    TransactionEffects,
 };
 pub use choice::{EngineKind, Mode, SessionKind, UnknownChoice};
 pub use contract::{ContractSnapshot, UserContract};

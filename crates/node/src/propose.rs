@@ -1,5 +1,7 @@
 //! One block, from an owner's wish to a durable commit.
 
+use std::time::Instant;
+
 use resident_base::{
     AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
 };
@@ -15,7 +17,7 @@ use crate::{
     config::NodeConfig,
     error::NodeError,
     local::{LocalNode, read_ownership},
-    registry,
+    registry, slow,
 };
 
 /// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
@@ -197,7 +199,10 @@ impl LocalNode {
         let (executor, config) = (self.executor.clone(), self.config.clone());
         let staged = self.pool.run(move || {
             check_owner(&executor, &draft)?;
-            stage_and_verify(&executor, config, draft)
+            let (chain, begun) = (draft.chain_id, Instant::now());
+            let staged = stage_and_verify(&executor, config, draft);
+            slow::note(chain, begun.elapsed(), &staged);
+            staged
         });
         staged.await?
     }

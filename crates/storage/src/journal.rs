@@ -166,7 +166,8 @@ impl Journal {
         let mut size = error::ScanSize::default();
         merge(self.cache.present(&prefix), self.pending.range(&prefix))
             .map(|(key, value)| {
-                let value = value.expect("`know_values` has loaded every value under the prefix");
+                // `know_values` has loaded every value that is there; a key without one is gone since.
+                let value = value.ok_or(JournalError::Changed)?;
                 size.add(key, value.len())?;
                 Ok((key[prefix.len()..].to_vec(), value.clone()))
             })

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use resident_base::{CryptoHash, http};
 
-use super::{Runtime, RuntimeHandle, host::shortened};
+use super::{Runtime, RuntimeHandle};
 use crate::{
     FailureReason, HttpBounds, LimitKind, OracleError, OracleResponse, Stop, policy::host_cost,
-    pool::wait_for_another,
+    pool::wait_for_another, printable::shortened,
 };
 
 /// How often building a block may ask, as a multiple of what a block may record. Bundles that ask and then

@@ -11,6 +11,7 @@ mod create;
 mod fees;
 mod host;
 mod http;
+mod logging;
 mod management;
 mod oracle;
 mod services;
@@ -35,7 +36,7 @@ pub(crate) use services::{QueryState, Service};
 pub(crate) use streams::BlockEvents;
 pub(crate) use usage::Usage;
 
-use self::{blobs::CreatedBlobs, oracle::Answers};
+use self::{blobs::CreatedBlobs, logging::Logged, oracle::Answers};
 
 use crate::{
     ApplicationReport, BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext,
@@ -70,6 +71,8 @@ pub(crate) struct Runtime {
     pub(crate) trace: Trace,
     /// How often the world outside was asked, also by what was rolled back.
     asked: u64,
+    /// What applications have logged, also what was rolled back.
+    logged: Logged,
     /// Only in a query, which is no block.
     pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
@@ -209,9 +212,7 @@ impl Host for RuntimeHandle {
     }
 
     fn note_trap(&mut self, functions: &[&str]) {
-        let id = self.frame().application_id;
-        // Quoted, since a module's author chose the names.
-        log::debug!(target: "contract", "{id} failed; what ran, innermost first: {functions:?}");
+        self.log_trap(functions);
     }
 }
 
@@ -237,6 +238,7 @@ impl Runtime {
             transaction: TransactionState::default(),
             trace: Trace::default(),
             asked: 0,
+            logged: Logged::default(),
             query: None,
             frames: Vec::new(),
             finalizing: false,
@@ -389,9 +391,7 @@ impl Runtime {
         if let Some(frame) = self.frames.last_mut() {
             frame.report.host_calls += 1;
         }
-        if let Some(query) = &self.query {
-            query.check_deadline()?;
-        }
+        self.hand_out_fuel()?;
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

@@ -3,6 +3,7 @@
 //! committed.
 
 mod accounting;
+mod answering;
 mod archive;
 mod asking_servers;
 mod bad_blocks;
@@ -10,6 +11,7 @@ mod bad_input;
 mod bad_stores;
 mod bounds;
 mod bundles;
+mod changing_state;
 mod closed;
 mod conservation;
 mod courier;
@@ -27,6 +29,7 @@ mod glutton;
 mod graphql;
 mod inboxes;
 mod limits;
+mod logging;
 mod maker;
 mod market;
 mod messages;
@@ -38,6 +41,7 @@ mod node_queries;
 mod oracles;
 mod order_book;
 mod parallel;
+mod permissions;
 mod probe;
 mod protected;
 mod query_service;
