@@ -30,6 +30,10 @@ pub enum LimitExceeded {
     /// one.
     #[error("more than {MAX_SCAN_BYTES} bytes lie under a prefix; use longer prefixes")]
     Scan,
+    /// Walking over what lies under a prefix costs more than the caller can pay, see
+    /// [`ScanCost`](super::ScanCost).
+    #[error("what lies under the prefix costs more to walk over than there is")]
+    Cost,
 }
 
 /// Why a journal did not do what it was asked.
@@ -55,6 +59,10 @@ pub enum JournalError {
         /// Its length.
         bytes: usize,
     },
+    /// The store changed below a journal that only reads, between two requests that belong together. Open
+    /// another journal and ask again.
+    #[error("the state changed while it was read; ask again")]
+    StoreChanged,
     /// A mark that was released, rolled back across, or set on another journal: a mistake in the code
     /// above.
     #[error("the mark is no longer in force")]
