@@ -4,6 +4,7 @@
 
 mod accounting;
 mod archive;
+mod asked_once;
 mod asking_servers;
 mod bad_blocks;
 mod bad_input;
@@ -45,7 +46,9 @@ mod protected;
 mod query_service;
 mod random;
 mod reentrance;
+mod refusing;
 mod reports;
+mod room;
 mod scene;
 mod services;
 mod snapshots;
