@@ -119,7 +119,13 @@ impl Staging<'_> {
                 continue;
             }
             let may_wait = self.candidates[index].transaction.may_wait();
-            if !self.candidates[index].is_open() || (may_wait && attempt.leaves_out(index)) {
+            if !self.candidates[index].is_open() {
+                // What is settled about a later one of its sender has to wait for it.
+                let origin = self.candidates[index].origin();
+                attempt.dropped_senders.extend(origin);
+                continue;
+            }
+            if may_wait && attempt.leaves_out(index) {
                 continue;
             }
             match self.policy {
