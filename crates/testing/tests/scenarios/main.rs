@@ -5,6 +5,7 @@
 mod accounting;
 mod answering;
 mod archive;
+mod asked_once;
 mod asking_servers;
 mod bad_blocks;
 mod bad_input;
@@ -49,7 +50,9 @@ mod protected;
 mod query_service;
 mod random;
 mod reentrance;
+mod refusing;
 mod reports;
+mod room;
 mod scene;
 mod services;
 mod snapshots;
