@@ -112,7 +112,7 @@ pub fn stage_block_with_clock(
         dropped_updates,
     } = candidate::sort(staged.candidates, &mut block.transactions);
     // Bundles may have been left out or rejected.
-    mandatory::check(executor, block.chain_id, &block.transactions)?;
+    mandatory::check(&executor, block.chain_id, &block.transactions)?;
     let execution = assembly::assemble(block, staged.tracked)?;
     Ok(StagedBlock {
         execution,

@@ -153,6 +153,7 @@ impl LocalNode {
             dropped,
             dropped_updates,
             executions,
+            ..
         } = staged;
         let BlockExecution {
             executed,

@@ -59,7 +59,7 @@ fn recorded_bytes(response: &OracleResponse) -> u64 {
     let bytes = match response {
         OracleResponse::Event { value, .. } => value.len(),
         OracleResponse::Http { response, .. } => response.size_bytes(),
-        OracleResponse::Service(answer) => answer.len(),
+        OracleResponse::Service { response, .. } => response.len(),
         OracleResponse::Blob(_) | OracleResponse::EventExists(_) => 0,
     };
     bytes as u64
