@@ -23,6 +23,8 @@ pub(super) struct Attempt {
     included: Vec<usize>,
     /// Accepted bundles and updates among them.
     accepted: BTreeSet<usize>,
+    /// Candidates that others left no room for.
+    crowded: Vec<usize>,
     /// How many failed for want of room or of an answer.
     limit_failures: u32,
     /// Senders of whom a bundle was dropped.
@@ -65,6 +67,11 @@ impl Attempt {
     /// The operation that others left no room for, if there is one, and its failure.
     pub(super) fn crowded_out(&self) -> Option<&(usize, Failure)> {
         self.crowded_out.as_ref()
+    }
+
+    /// Those that others left no room for, in their order.
+    pub(super) fn crowded(&self) -> &[usize] {
+        &self.crowded
     }
 
     /// The candidates in the block that could wait, in their order.
@@ -339,8 +346,10 @@ impl Staging<'_> {
     ) -> Result<(), BlockError> {
         let transactions = tracker.transactions();
         let verdict = self.verdict(index, &failure, attempt, transactions);
-        if FailureCause::of(&failure) != FailureCause::Own {
-            attempt.limit_failures += 1;
+        let cause = FailureCause::of(&failure);
+        attempt.limit_failures += u32::from(cause != FailureCause::Own);
+        if cause == FailureCause::Crowded {
+            attempt.crowded.push(index);
         }
         let candidate = &mut self.candidates[index];
         match verdict {
