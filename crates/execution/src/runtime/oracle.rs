@@ -54,13 +54,7 @@ impl RuntimeHandle {
     }
 }
 
-/// What an answer counts for in the block's outcome, beside what tells which question it is about.
+/// What an answer takes of the block's record: its encoding, so that many small ones count too.
 fn recorded_bytes(response: &OracleResponse) -> u64 {
-    let bytes = match response {
-        OracleResponse::Event { value, .. } => value.len(),
-        OracleResponse::Http { response, .. } => response.size_bytes(),
-        OracleResponse::Service { response, .. } => response.len(),
-        OracleResponse::Blob(_) | OracleResponse::EventExists(_) => 0,
-    };
-    bytes as u64
+    bcs::serialized_size(response).expect("answers have a BCS encoding") as u64
 }
