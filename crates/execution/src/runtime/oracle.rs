@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use super::{Runtime, RuntimeHandle};
 use crate::{FailureReason, OracleResponse, Stop};
 
+/// How often an answer is in memory: in the record, and where it is replayed from.
+const ANSWER_COPIES: usize = 2;
+
 /// Where a transaction's answers come from.
 #[derive(Debug, Default)]
 pub(crate) enum Answers {
@@ -44,6 +47,8 @@ impl RuntimeHandle {
                     .ok_or_else(|| FailureReason::OracleMismatch { asked: question() })?
             }
         };
+        let bytes = bcs::serialized_size(&response).unwrap_or(usize::MAX);
+        self.keep(ANSWER_COPIES * bytes)?;
         let responses = &mut self.transaction.effects.oracle_responses;
         responses.push(response.clone());
         Ok(response)

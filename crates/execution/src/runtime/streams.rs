@@ -20,6 +20,9 @@ use crate::{
 /// What a position in a stream takes in the state, beside its key.
 const NUMBER_BYTES: usize = 4;
 
+/// How often an event is in memory: in the effects, for reads of the block itself, and in its batch.
+const EVENT_COPIES: usize = 3;
+
 /// The events that a block has emitted so far, to be read by the block itself.
 #[derive(Default)]
 pub(crate) struct BlockEvents {
@@ -57,6 +60,7 @@ impl RuntimeHandle {
         let policy = self.context.policy.clone();
         let name_bytes = stream_id.stream_name.0.len();
         self.usage.event(name_bytes, value.len(), &policy)?;
+        self.keep(EVENT_COPIES * (name_bytes + value.len()))?;
         let index = self.emitted(&stream_id)?;
         let next = index.checked_add(1).ok_or(ArithmeticError::Overflow)?;
         write_number(&mut self.journal, &count_key(&stream_id), next)?;

@@ -3,6 +3,7 @@
 use resident_base::{Amount, Resources};
 use resident_wasm::{GuestFailure, Meters, prepare::STACK_UNITS};
 
+use super::memory::KeptMemory;
 use crate::{FailureReason, LimitKind, ResourcePolicy, Stop};
 
 /// What a block has used, and what the running transaction may still use.
@@ -28,6 +29,10 @@ pub(crate) struct Usage {
     events: u64,
     /// Bytes of events that the block emitted or recorded.
     outcome_bytes: u64,
+    /// Fuel for the block's own beginning, until its first action pays for it.
+    pub(crate) opening_fuel: u64,
+    /// What the block keeps in memory.
+    pub(crate) memory: KeptMemory,
 }
 
 impl Usage {
