@@ -262,8 +262,6 @@ pub(crate) mod host_cost {
     pub(crate) const SERVICE_BYTE: u64 = 100;
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
-    /// A line for the node's log, which is written out where the node lets it.
-    pub(crate) const LOG_LINE: u64 = 2_000;
     /// An event that is emitted.
     pub(crate) const EVENT: u64 = 500;
     /// A stream whose news an application is told.

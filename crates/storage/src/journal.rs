@@ -191,7 +191,7 @@ impl Journal {
         self.cache.know_values(&prefix, &Meter::new(rates, true))?;
         let meter = Meter::new(rates, true);
         let found = self.walk(&prefix, &meter, |key, value| {
-            let value = value.ok_or(JournalError::StoreChanged)?;
+            let value = value.ok_or(JournalError::Changed)?;
             Ok((key.to_vec(), value.clone()))
         })?;
         let cost = meter.cost();

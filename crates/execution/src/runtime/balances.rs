@@ -3,7 +3,9 @@
 use resident_base::{
     AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership,
 };
-use resident_storage::{Journal, JournalError, Namespace, Scan, ScanCost, Value};
+use resident_storage::{
+    Journal, JournalError, KeyValueStore, Namespace, Scan, ScanCost, Value, partition_state_key,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{FailureReason, Fault, Stop};
@@ -24,13 +26,36 @@ pub(crate) struct ChainConfig {
 }
 
 pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
-    let Some(bytes) = journal.read(Namespace::System, CONFIG_KEY)? else {
-        return Ok(None);
-    };
+    let bytes = journal.read(Namespace::System, CONFIG_KEY)?;
+    bytes.as_deref().map(decode_config).transpose()
+}
+
+fn decode_config(bytes: &[u8]) -> Result<ChainConfig, Fault> {
     let mut config: ChainConfig =
-        bcs::from_bytes(&bytes).map_err(|error| damaged("a chain's configuration", &error))?;
+        bcs::from_bytes(bytes).map_err(|error| damaged("a chain's configuration", &error))?;
     config.size_bytes = bytes.len() as u64;
-    Ok(Some(config))
+    Ok(config)
+}
+
+/// As [`read_config`], of what is stored.
+pub(crate) async fn stored_config(
+    store: &dyn KeyValueStore,
+    partition: &[u8],
+) -> Result<Option<ChainConfig>, Fault> {
+    let key = partition_state_key(partition, Namespace::System, CONFIG_KEY);
+    let bytes = store.read(&key).await?;
+    bytes.as_deref().map(decode_config).transpose()
+}
+
+/// As [`read_balance`], of what is stored.
+pub(crate) async fn stored_balance(
+    store: &dyn KeyValueStore,
+    partition: &[u8],
+    owner: AccountOwner,
+) -> Result<Amount, Fault> {
+    let key = partition_state_key(partition, Namespace::System, &balance_key(owner));
+    let bytes = store.read(&key).await?;
+    bytes.as_deref().map_or(Ok(Amount::ZERO), decode_balance)
 }
 
 /// Writes the records that a chain begins with.

@@ -6,7 +6,7 @@
 //! undo log, is bounded by constants or by what is counted here.
 
 use super::Runtime;
-use crate::{LimitKind, Stop};
+use crate::Stop;
 
 /// How often the memory of an instance exists at most: the instance itself, and its snapshot.
 const INSTANCE_COPIES: u64 = 2;
@@ -38,17 +38,17 @@ impl KeptMemory {
 
 impl Runtime {
     /// Fails if the block keeps more than it may.
-    pub(crate) fn check_memory(&self) -> Result<(), Stop> {
-        match self.memory_bytes() > self.context.policy.limits.memory_bytes {
-            true => Err(LimitKind::MemoryBytes.into()),
-            false => Ok(()),
-        }
+    pub(crate) fn check_memory(&mut self) -> Result<(), Stop> {
+        let bytes = self.memory_bytes();
+        let limit = self.context.policy.limits.memory_bytes;
+        self.usage.count_memory(bytes, limit)
     }
 
-    /// What the block keeps, in bytes.
+    /// What the block's transactions let it keep, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let kept = self.usage.memory.total();
-        kept.saturating_add(self.journal.written_bytes())
+        let written = self.journal.written_bytes();
+        let written = written.saturating_sub(self.opening_bytes);
+        self.usage.memory.total().saturating_add(written)
     }
 
     /// Counts something that becomes part of the block.

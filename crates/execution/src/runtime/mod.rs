@@ -11,6 +11,7 @@ mod create;
 mod fees;
 mod host;
 mod http;
+mod logging;
 mod management;
 mod memory;
 mod oracle;
@@ -32,11 +33,12 @@ use resident_base::{
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub use http::HTTP_REQUESTS_ASKED_PER_RECORDED;
 pub(crate) use services::{QueryState, Service};
 pub(crate) use streams::BlockEvents;
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Share, Usage};
 
-use self::{blobs::CreatedBlobs, oracle::Answers};
+use self::{blobs::CreatedBlobs, logging::Logged, oracle::Answers};
 
 use crate::{
     ApplicationReport, BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext,
@@ -67,10 +69,16 @@ pub(crate) struct Runtime {
     /// Events that were emitted in this block.
     pub(crate) events: BlockEvents,
     pub(crate) counters: Counters,
+    /// What the block had written before its first transaction.
+    opening_bytes: u64,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
     /// How often the world outside was asked, also by what was rolled back.
     asked: u64,
+    /// What applications have logged, also what was rolled back.
+    logged: Logged,
+    /// Fuel spent by what was rolled back.
+    pub(crate) undone_fuel: u64,
     /// Only in a query, which is no block.
     pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
@@ -96,6 +104,8 @@ pub(crate) struct TransactionState {
     pub(crate) by_application: BTreeMap<ApplicationId, ApplicationReport>,
     /// What the block had used, and paid, when the transaction began.
     pub(crate) before: (Resources, Amount),
+    /// How many applications were loaded then.
+    loaded_before: usize,
     /// Where answers from outside come from.
     answers: Answers,
 }
@@ -188,7 +198,9 @@ impl RuntimeHandle {
         self.note_instance(instance.memory_bytes());
         self.pop_frame();
         self.instances.put(id, instance);
-        let response = entered.result.map_err(|error| Stop::of_call(error, id))?;
+        let response = entered
+            .result
+            .map_err(|error| self.usage.whose(Stop::of_call(error, id)))?;
         self.check_memory().map_err(|stop| stop.within(id))?;
         Ok(response)
     }
@@ -238,9 +250,7 @@ impl Host for RuntimeHandle {
     }
 
     fn note_trap(&mut self, functions: &[&str]) {
-        let id = self.frame().application_id;
-        // Quoted, since a module's author chose the names.
-        log::debug!(target: "contract", "{id} failed; what ran, innermost first: {functions:?}");
+        self.log_trap(functions);
     }
 }
 
@@ -252,6 +262,7 @@ impl Runtime {
         journal: Journal,
         instances: InstanceTable,
     ) -> Self {
+        let opening_bytes = journal.written_bytes();
         Runtime {
             executor,
             context,
@@ -263,9 +274,12 @@ impl Runtime {
             compiled: BTreeMap::new(),
             events: BlockEvents::default(),
             counters: Counters::default(),
+            opening_bytes,
             transaction: TransactionState::default(),
             trace: Trace::default(),
             asked: 0,
+            logged: Logged::default(),
+            undone_fuel: 0,
             query: None,
             frames: Vec::new(),
             finalizing: false,
@@ -280,9 +294,11 @@ impl Runtime {
         self.transaction = TransactionState {
             answers: Answers::new(recorded),
             before: (self.usage.used, self.usage.fees),
+            loaded_before: self.instances.len(),
             ..TransactionState::default()
         };
-        let policy = self.context.policy.clone();
+        let (policy, memory_bytes) = (self.context.policy.clone(), self.memory_bytes());
+        self.usage.note_memory(memory_bytes);
         self.usage.begin(&policy);
     }
 
@@ -291,7 +307,8 @@ impl Runtime {
         self.finalizing = true;
         self.frames.clear();
         self.transaction.message = None;
-        let policy = self.context.policy.clone();
+        let (policy, memory_bytes) = (self.context.policy.clone(), self.memory_bytes());
+        self.usage.note_memory(memory_bytes);
         self.usage.begin(&policy);
     }
 
@@ -360,9 +377,7 @@ impl Runtime {
         if self.instances.knows(id) {
             return Ok(false);
         }
-        if self.instances.len() as u64 >= self.context.policy.limits.applications {
-            return Err(LimitKind::Applications.into());
-        }
+        self.check_applications()?;
         // Whoever published the blob chose its content, and its hash was checked.
         let blob = self.blob(description_blob_id(id))?;
         self.usage
@@ -381,6 +396,23 @@ impl Runtime {
             },
         );
         Ok(true)
+    }
+
+    /// Whether one more application can be loaded; if not, whether the transaction has loaded them all.
+    fn check_applications(&self) -> Result<(), Stop> {
+        let (loaded, limit) = (
+            self.instances.len(),
+            self.context.policy.limits.applications,
+        );
+        if (loaded as u64) < limit {
+            return Ok(());
+        }
+        let own = loaded.saturating_sub(self.transaction.loaded_before);
+        Err(match own as u64 >= limit {
+            true => FailureReason::Limit(LimitKind::Applications),
+            false => FailureReason::Crowded(LimitKind::Applications),
+        }
+        .into())
     }
 
     /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module
@@ -424,9 +456,7 @@ impl Runtime {
         if let Some(frame) = self.frames.last_mut() {
             frame.report.host_calls += 1;
         }
-        if let Some(query) = &self.query {
-            query.check_deadline()?;
-        }
+        self.hand_out_fuel()?;
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

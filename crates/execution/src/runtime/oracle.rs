@@ -32,7 +32,8 @@ impl Answers {
 impl RuntimeHandle {
     /// The answer to a question: the next one of the record, if there is a record, which `fits` must
     /// recognise as being about this question, or else what `ask` finds out. It becomes part of the
-    /// transaction's effects.
+    /// transaction's effects, and counts towards the size of the block's outcome as it is given: a record may be
+    /// no larger than what can be stored.
     pub(super) fn answer(
         &mut self,
         question: impl Fn() -> String,
@@ -47,10 +48,24 @@ impl RuntimeHandle {
                     .ok_or_else(|| FailureReason::OracleMismatch { asked: question() })?
             }
         };
+        let policy = self.context.policy.clone();
+        self.usage
+            .outcome_bytes(recorded_bytes(&response), &policy)?;
         let bytes = bcs::serialized_size(&response).unwrap_or(usize::MAX);
-        self.keep(ANSWER_COPIES * bytes)?;
+        self.keep(ANSWER_COPIES.saturating_mul(bytes))?;
         let responses = &mut self.transaction.effects.oracle_responses;
         responses.push(response.clone());
         Ok(response)
     }
+}
+
+/// What an answer counts for in the block's outcome, beside what tells which question it is about.
+fn recorded_bytes(response: &OracleResponse) -> u64 {
+    let bytes = match response {
+        OracleResponse::Event { value, .. } => value.len(),
+        OracleResponse::Http { response, .. } => response.size_bytes(),
+        OracleResponse::Service { response, .. } => response.len(),
+        OracleResponse::Blob(_) | OracleResponse::EventExists(_) => 0,
+    };
+    bytes as u64
 }

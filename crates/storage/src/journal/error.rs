@@ -59,10 +59,10 @@ pub enum JournalError {
         /// Its length.
         bytes: usize,
     },
-    /// The store changed below a journal that only reads, between two requests that belong together. Open
-    /// another journal and ask again.
-    #[error("the state changed while it was read; ask again")]
-    StoreChanged,
+    /// Two looks at the partition saw two states: somebody has written to it meanwhile. A chain's blocks are
+    /// the only writers of its partition, so this happens to those who read without its lock.
+    #[error("the state changed while it was read; read it again")]
+    Changed,
     /// A mark that was released, rolled back across, or set on another journal: a mistake in the code
     /// above.
     #[error("the mark is no longer in force")]

@@ -2,6 +2,7 @@
 
 mod common;
 mod crash;
+mod damage;
 mod disk;
 mod journal;
 mod journal_cache;
