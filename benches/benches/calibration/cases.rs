@@ -16,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) stored: Option<u32>,
     /// Bytes of the application's parameters.
     pub(crate) parameters: usize,
+    /// Whether another application of the same code is told of in the place of the own one.
+    pub(crate) calls: bool,
     /// Whether each turn is an operation of its own.
     entered: bool,
 }
@@ -28,6 +30,7 @@ impl Case {
             turns,
             stored: None,
             parameters: 1,
+            calls: false,
             entered: false,
         }
     }
@@ -35,6 +38,11 @@ impl Case {
     /// After a block with so many turns of the same.
     fn after(mut self, turns: u32) -> Self {
         self.stored = Some(turns);
+        self
+    }
+
+    fn calls(mut self) -> Self {
+        self.calls = true;
         self
     }
 
@@ -52,12 +60,13 @@ impl Case {
         &self,
         scene: &Scene,
         application_id: ApplicationId,
+        other: ApplicationId,
         turns: u32,
     ) -> Vec<Transaction> {
         let operation = |turns: u32| {
             let mut bytes = turns.to_le_bytes().to_vec();
             bytes.extend(scene.chain.id.0.as_bytes());
-            bytes.extend(application_id.application_description_hash.as_bytes());
+            bytes.extend(other.application_description_hash.as_bytes());
             let operation = Operation::User {
                 application_id,
                 bytes,
@@ -124,6 +133,21 @@ fn key_list(keys: u32) -> String {
     )
 }
 
+const TRANSFER: &str = "(call $transfer (i32.const 1024))";
+
+/// The parameters of a transfer of one atto of the chain's own, to an owner on this chain or another one.
+fn transfer(is_here: bool) -> String {
+    let chain = match is_here {
+        true => {
+            "(memory.copy (i32.const 1064) (i32.add (local.get $address) (i32.const 4)) (i32.const 32))"
+        }
+        false => "(i64.store (i32.const 1064) (i64.const 7))",
+    };
+    format!(
+        "{chain} (i32.store8 (i32.const 1096) (i32.const 1)) (i64.store (i32.const 1136) (i64.const 1))"
+    )
+}
+
 #[rustfmt::skip]
 pub(crate) fn cases() -> Vec<Case> {
     let absent = |key: &str| format!("(call $step) (drop (call $contains {key}))");
@@ -163,9 +187,13 @@ pub(crate) fn cases() -> Vec<Case> {
             "(call $find_key_values (i32.const 40960) (i32.const 1) (i32.const 64))"),
         Case::new("balance/another", 100_000, "",
             "(call $step) (call $balance (i32.const 1) (i64.extend_i32_u (global.get $next)) (i64.const 0) (i64.const 0) (i64.const 0) (i32.const 64))"),
-        Case::new("message/empty", 20_000, message, "(call $send (i32.const 1024))"),
+        Case::new("message/empty", 10_000, message, "(call $send (i32.const 1024))"),
         Case::new("message/1 KiB", 3_000, &format!("{message} (i32.store (i32.const 1196) (i32.const 1024))"), "(call $send (i32.const 1024))"),
-        Case::new("call/itself is refused, so a fact", 1_000, "", "(drop (call $height))"),
+        Case::new("call/another", 20_000, "(i32.store (i32.const 96) (i32.const 0))",
+            &format!("(call $call (i32.const 1) {SELF} (i32.const 96) (i32.const 4) (i32.const 64))")).calls(),
+        Case::new("transfer/new account", 50_000, &transfer(true), &format!("(call $step) (i32.store (i32.const 1104) (global.get $next)) {TRANSFER}")),
+        Case::new("transfer/one account", 50_000, &transfer(true), TRANSFER),
+        Case::new("transfer/another chain", 10_000, &transfer(false), TRANSFER),
         Case::new("emit/one stream", 50_000, "(i32.store (i32.const 96) (i32.const 1))",
             "(drop (call $emit (i32.const 96) (i32.const 4) (i32.const 96) (i32.const 1)))"),
         Case::new("emit/new streams", 50_000, "",

@@ -55,8 +55,12 @@ pub(crate) struct Spent {
 impl Spent {
     pub(crate) fn of(scene: &mut Scene, case: &Case) -> Self {
         let application = scene.create(&case.text, case.parameters);
+        let other = match case.calls {
+            true => scene.create(&case.text, case.parameters + 1),
+            false => application,
+        };
         if let Some(turns) = case.stored {
-            let operation = case.operation(scene, application, turns);
+            let operation = case.operation(scene, application, other, turns);
             let block = scene
                 .chains
                 .stage(&scene.chain, operation, &StagingPolicy::Abort);
@@ -66,7 +70,7 @@ impl Spent {
         }
         let run = |turns: u32| {
             let rounds = (0..ROUNDS).map(|_| {
-                let transactions = case.operation(scene, application, turns);
+                let transactions = case.operation(scene, application, other, turns);
                 Self::once(scene, transactions)
             });
             rounds.min_by(|left, right| left.nanoseconds.total_cmp(&right.nanoseconds))
