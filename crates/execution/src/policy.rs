@@ -242,15 +242,17 @@ pub(crate) mod host_cost {
     /// Any host function.
     pub(crate) const CALL: u64 = 50;
     /// Each key that is looked up, and each entry that a scan walks over.
-    pub(crate) const LOOKUP: u64 = 250;
+    pub(crate) const LOOKUP: u64 = 1_000;
     /// The first write of a key in a block, for its part in the hash of the state and in the block's batch.
-    pub(crate) const FIRST_WRITE: u64 = 2_000;
+    pub(crate) const FIRST_WRITE: u64 = 8_000;
+    /// Each byte of a key or value that is written: it is copied several times, and hashed.
+    pub(crate) const WRITTEN_BYTE: u64 = 4;
     /// Each byte that crosses the boundary as part of a key, a value, a message or a response.
     pub(crate) const BYTE: u64 = 1;
     /// A call of another application, on top of what that one spends.
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
-    pub(crate) const MESSAGE: u64 = 500;
+    pub(crate) const MESSAGE: u64 = 2_000;
     /// A blob that is published, for an application or a chain as for data.
     pub(crate) const BLOB: u64 = 1_000;
     /// Each byte of a blob that is hashed: one that is published, or a description that is loaded.
@@ -263,7 +265,7 @@ pub(crate) mod host_cost {
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.
-    pub(crate) const EVENT: u64 = 500;
+    pub(crate) const EVENT: u64 = 3_000;
     /// A stream whose news an application is told.
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.

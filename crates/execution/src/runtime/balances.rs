@@ -129,6 +129,11 @@ pub(crate) fn credit(
     Ok(before == Amount::ZERO && balance > Amount::ZERO)
 }
 
+/// Whether the block has changed what an owner has.
+pub(crate) fn is_written(journal: &Journal, owner: AccountOwner) -> bool {
+    journal.is_written(Namespace::System, &balance_key(owner))
+}
+
 /// The size of an account's entry in the state.
 pub(crate) fn account_bytes(owner: AccountOwner) -> u64 {
     (balance_key(owner).len() + size_of::<u128>()) as u64

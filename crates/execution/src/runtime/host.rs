@@ -88,7 +88,9 @@ impl ContractHost for RuntimeHandle {
 
     fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
         self.charge_call(message.message.len())?;
-        self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let bytes = message.message.len() as u64;
+        self.usage
+            .charge_fuel(host_cost::MESSAGE + bytes * host_cost::WRITTEN_BYTE)?;
         let prices = &self.context.policy.prices;
         let grant = prices.fee(&message.grant.into());
         let refund_grant_to = self.take_grant(grant)?;
@@ -174,7 +176,9 @@ impl ContractHost for RuntimeHandle {
 
     fn emit(&mut self, stream_name: Vec<u8>, value: Vec<u8>) -> Result<u32, Stop> {
         self.charge_lookups(1, stream_name.len() + value.len())?;
-        self.usage.charge_fuel(host_cost::EVENT)?;
+        let bytes = (stream_name.len() + value.len()) as u64;
+        self.usage
+            .charge_fuel(host_cost::EVENT + bytes * host_cost::WRITTEN_BYTE)?;
         self.emit_event(stream_name.into(), value)
     }
 
@@ -473,7 +477,7 @@ impl RuntimeHandle {
             WriteOperation::Put((key, value)) => key.len() + value.len(),
         };
         self.usage
-            .charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::BYTE)?;
+            .charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::WRITTEN_BYTE)?;
         let policy = self.context.policy.clone();
         self.usage.write(bytes as u64, &policy)?;
         let namespace = self.namespace();
@@ -515,7 +519,7 @@ impl RuntimeHandle {
         for (rest, _) in found {
             let key = [prefix, &rest].concat();
             self.usage
-                .charge_fuel(host_cost::LOOKUP + key.len() as u64 * host_cost::BYTE)?;
+                .charge_fuel(host_cost::LOOKUP + key.len() as u64 * host_cost::WRITTEN_BYTE)?;
             self.charge_first_write(&key)?;
             self.journal.delete(namespace, &key)?;
             self.check_memory()?;

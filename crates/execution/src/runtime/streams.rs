@@ -61,9 +61,13 @@ impl RuntimeHandle {
         let name_bytes = stream_id.stream_name.0.len();
         self.usage.event(name_bytes, value.len(), &policy)?;
         self.keep(EVENT_COPIES * (name_bytes + value.len()))?;
+        let count_key = count_key(&stream_id);
+        if !self.journal.is_written(Namespace::System, &count_key) {
+            self.usage.charge_fuel(host_cost::FIRST_WRITE)?;
+        }
         let index = self.emitted(&stream_id)?;
         let next = index.checked_add(1).ok_or(ArithmeticError::Overflow)?;
-        write_number(&mut self.journal, &count_key(&stream_id), next)?;
+        write_number(&mut self.journal, &count_key, next)?;
         let event = Event {
             stream_id,
             index,
@@ -277,6 +281,9 @@ impl RuntimeHandle {
     }
 
     fn write_system_number(&mut self, key: &[u8], number: u32) -> Result<(), Stop> {
+        if !self.journal.is_written(Namespace::System, key) {
+            self.usage.charge_fuel(host_cost::FIRST_WRITE)?;
+        }
         self.charge_write(key.len() + NUMBER_BYTES)?;
         write_number(&mut self.journal, key, number)
     }

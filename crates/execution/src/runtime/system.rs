@@ -164,6 +164,7 @@ impl RuntimeHandle {
         recipient: Account,
         amount: Amount,
     ) -> Result<(), Stop> {
+        self.charge_account(source)?;
         balances::debit(&mut self.journal, source, amount)?;
         if recipient.chain_id == self.context.chain_id {
             return self.credit(recipient.owner, amount);
@@ -183,15 +184,23 @@ impl RuntimeHandle {
     /// Adds to what an owner has. An account that is new stays in the state for as long as it has anything, so
     /// it is paid for like any other write; the chain's own is always there.
     fn credit(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+        self.charge_account(owner)?;
         let is_new = balances::credit(&mut self.journal, owner, amount)?;
         if is_new && owner != AccountOwner::CHAIN {
             let bytes = balances::account_bytes(owner);
-            self.usage
-                .charge_fuel(host_cost::FIRST_WRITE + bytes * host_cost::BYTE)?;
+            self.usage.charge_fuel(bytes * host_cost::WRITTEN_BYTE)?;
             let policy = self.context.policy.clone();
             self.usage.write(bytes, &policy)?;
         }
         self.check_memory()
+    }
+
+    /// Pays for a change of what an owner has, if it is the block's first.
+    fn charge_account(&mut self, owner: AccountOwner) -> Result<(), Stop> {
+        match balances::is_written(&self.journal, owner) {
+            true => Ok(()),
+            false => self.usage.charge_fuel(host_cost::FIRST_WRITE),
+        }
     }
 
     fn check_signed_for(&self, owner: AccountOwner) -> Result<(), Stop> {
