@@ -153,7 +153,7 @@ impl LocalNode {
             dropped,
             dropped_updates,
             executions,
-            passes: _,
+            ..
         } = staged;
         let BlockExecution {
             executed,

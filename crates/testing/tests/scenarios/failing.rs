@@ -211,7 +211,7 @@ fn whoever_makes_an_application_refuse_is_rejected_without_a_trace() {
     let scene = Scene::new();
     let steps: [(u8, &[&[u8]]); 4] = [(1, &[b"b"]), (2, &[b"bf"]), (1, &[b"bw"]), (2, &[b"b"])];
     let reasons = scene.check(&steps, &[1]);
-    assert_eq!(reasons[0].to_string(), "unreachable");
+    assert!(reasons[0].to_string().contains("unreachable"));
     let error = scene
         .chains
         .stage_everywhere(&scene.chain, &scene.block(&steps), &StagingPolicy::Abort)

@@ -64,7 +64,7 @@ fn somebody_else_may_repay() {
         (2, vec![])
     );
     let cheat = scene.send(3, 1, &[&[borrow(100)]]);
-    assert_eq!(stage(scene, &[borrower, friend, cheat]), (2, vec![3]));
+    assert_eq!(stage(scene, &[cheat, borrower, friend]), (2, vec![3]));
 }
 
 #[test]
