@@ -10,7 +10,7 @@ use crate::common::put;
 const FILE_NAME: &str = "resident.redb";
 
 /// Bytes of the file that are altered, one after the other.
-const ALTERATIONS: usize = 600;
+const ALTERATIONS: usize = 200;
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -20,9 +20,10 @@ fn closed_store(folder: &Path) -> Records {
     let mut records = Records::new();
     for round in 0..4u32 {
         let mut batch = Batch::new();
-        for number in 0..60u32 {
+        for number in 0..200u32 {
             let key = [round.to_be_bytes(), number.to_be_bytes()].concat();
-            let value = vec![number as u8; (number * number) as usize];
+            // Short, so that most bytes of the file are something else.
+            let value = vec![7; number as usize % 9];
             batch.put(key.clone(), value.clone());
             records.insert(key, value);
         }
@@ -36,6 +37,8 @@ fn closed_store(folder: &Path) -> Records {
 enum Found {
     #[default]
     Nothing,
+    /// Records that are not what was written: the database does not check pages that it reads.
+    OtherRecords,
     Opening,
     Reading,
     Writing,
@@ -61,6 +64,11 @@ fn use_store(folder: &Path, records: &Records) -> Found {
         }
         return Found::Reading;
     }
+    let is_right = |(key, value): (&Vec<u8>, &Vec<u8>)| matches!(block_on(store.read(key)), Ok(Some(found)) if found == *value);
+    let otherwise = match records.iter().all(is_right) {
+        true => Found::Nothing,
+        false => Found::OtherRecords,
+    };
     let mut batch = Batch::new();
     records
         .keys()
@@ -69,7 +77,7 @@ fn use_store(folder: &Path, records: &Records) -> Found {
     batch.delete_prefix(1u32.to_be_bytes().to_vec());
     batch.put(b"more".to_vec(), vec![7; 100_000]);
     match block_on(store.write(batch)) {
-        Ok(()) => Found::Nothing,
+        Ok(()) => otherwise,
         Err(error) => {
             check_error(&error);
             Found::Writing
