@@ -89,6 +89,7 @@ pub(crate) fn refused(refusal: Refusal) -> BlockError {
     let Refusal {
         application_id,
         stop,
+        ..
     } = refusal;
     BlockError::of_stop(stop, |failure| BlockError::Refused {
         application_id,

@@ -185,7 +185,7 @@ impl Executor {
     }
 
     /// Who answers for the world outside.
-    pub(crate) fn oracle(&self) -> Arc<dyn Oracle> {
+    pub fn oracle(&self) -> Arc<dyn Oracle> {
         self.oracle.clone()
     }
 

@@ -2,7 +2,7 @@
 
 use resident_base::{
     AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, EventId,
-    GenericApplicationId, Timestamp, http,
+    GenericApplicationId, Resources, Timestamp, http,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
@@ -47,25 +47,21 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
-    /// Whether a limit was exceeded, so that the transaction may pass in another block.
+    /// Whether a limit was exceeded, the transaction's own or one that it shares with the rest of the block.
     pub fn is_limit(&self) -> bool {
+        matches!(
+            self.reason,
+            FailureReason::Limit(_)
+                | FailureReason::Crowded(_)
+                | FailureReason::Guest(GuestFailure::OutOfFuel)
+        )
+    }
+
+    /// Whether the same transaction may pass in another block, on the same state. Others used up what it
+    /// would have needed, or the world outside did not answer. Everything else would repeat itself.
+    pub fn may_pass_later(&self) -> bool {
         match &self.reason {
-            FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These have nothing to do with what else is in the block.
-            FailureReason::Limit(
-                LimitKind::CallDepth
-                | LimitKind::BlobBytes
-                | LimitKind::OperationBytes
-                | LimitKind::HttpRequestBytes
-                | LimitKind::HttpResponseBytes
-                | LimitKind::StreamNameBytes
-                | LimitKind::EventBytes
-                | LimitKind::Subscriptions
-                | LimitKind::ServiceResponseBytes,
-            ) => false,
-            FailureReason::Limit(_) => true,
-            // Time ran out for the answer. Counted among the limits, so that few servers that do not
-            // answer cannot hold a block up for long.
+            FailureReason::Crowded(_) => true,
             FailureReason::Oracle(error) => error.may_pass_later(),
             _ => false,
         }
@@ -84,9 +80,13 @@ pub enum FailureReason {
     /// The contract failed without a word.
     #[error(transparent)]
     Guest(GuestFailure),
-    /// A limit of the block or of the transaction was exceeded.
+    /// The transaction alone exceeds a limit. No block has room for it.
     #[error("limit exceeded: {0}")]
     Limit(LimitKind),
+    /// The transaction keeps to the limit, and together with the rest of the block it exceeds it. A block in
+    /// which it comes first has room for it.
+    #[error("no room left in the block: {0}")]
+    Crowded(LimitKind),
     /// The contract asked the storage for more than it gives.
     #[error(transparent)]
     Storage(#[from] LimitExceeded),
@@ -240,6 +240,9 @@ pub enum FailureReason {
 /// A limit of [`crate::ResourcePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LimitKind {
+    /// Fuel of the block. A transaction that spends all of its own runs out of fuel.
+    #[error("fuel of the block")]
+    Fuel,
     /// Messages sent in the block.
     #[error("messages of the block")]
     Messages,
@@ -300,12 +303,15 @@ pub enum LimitKind {
     /// Size of one event.
     #[error("size of an event")]
     EventBytes,
-    /// Bytes of events that the block emits or reads from other blocks.
-    #[error("bytes of the block's events")]
+    /// Bytes of the block's outcome: of events that it emits, and of answers from outside that it records.
+    #[error("bytes of the block's outcome")]
     BlockBytes,
     /// Length of a stream's name.
     #[error("length of a stream's name")]
     StreamNameBytes,
+    /// Size of the block and its outcome together.
+    #[error("size of the block with its outcome")]
+    OutcomeBytes,
     /// Streams that an application follows on one chain.
     #[error("streams followed by one application")]
     Subscriptions,
@@ -318,6 +324,29 @@ pub enum LimitKind {
     /// Size of a service's answer to a contract.
     #[error("size of a service's answer")]
     ServiceResponseBytes,
+}
+
+impl LimitKind {
+    /// How much of this was used; nothing if [`Resources`] do not count it.
+    pub const fn used(self, resources: &Resources) -> u64 {
+        match self {
+            Self::Fuel => resources.wasm_fuel,
+            Self::Messages => resources.messages,
+            Self::MessageBytes => resources.message_size,
+            Self::BytesRead => resources.bytes_to_read,
+            Self::BytesWritten => resources.bytes_to_write,
+            Self::ReadOperations => resources.read_operations,
+            Self::WriteOperations => resources.write_operations,
+            Self::BytesRuntime => resources.bytes_runtime,
+            Self::BlobsPublished => resources.blobs_to_publish,
+            Self::BlobBytesPublished => resources.blob_bytes_to_publish,
+            Self::BlobsRead => resources.blobs_to_read,
+            Self::BlobBytesRead => resources.blob_bytes_to_read,
+            Self::HttpRequests => resources.http_requests,
+            Self::ServiceQueries => resources.service_as_oracle_queries,
+            _ => 0,
+        }
+    }
 }
 
 /// Something that exists elsewhere and is not here yet.

@@ -45,9 +45,12 @@ pub use oracle::{HttpBounds, NoOracle, Oracle, OracleError};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use report::{ApplicationReport, TransactionReport};
+pub use runtime::HTTP_REQUESTS_ASKED_PER_RECORDED;
 pub use service::{QueryContext, QueryError, QueryOutcome, ServiceCounts, ServiceInstances};
 pub use service_threads::ServiceThreads;
-pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
+pub use session::{
+    BlockContext, FinalizationRoom, Refusal, Session, SessionCheckpoint, SessionOutcome,
+};
 pub use streams::{MAX_STREAM_NAME_BYTES, put_event};
 pub use trace::{PortableSize, Trace};
 

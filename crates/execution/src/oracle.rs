@@ -60,6 +60,12 @@ pub enum OracleError {
         /// How long it could take.
         timeout: Duration,
     },
+    /// Building the block has asked often enough, whatever failed and was tried again.
+    #[error("building the block has made {limit} HTTP requests already")]
+    TooMany {
+        /// How often it may ask.
+        limit: u64,
+    },
     /// The answer is too long.
     #[error(
         "the answer of {} has more than the {limit} bytes that are allowed",

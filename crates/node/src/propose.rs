@@ -41,6 +41,8 @@ pub struct CommittedBlock {
     pub trace: Trace,
     /// Who used what in it.
     pub report: ExecutionReport,
+    /// How many transactions were run to build it, those that failed and those of earlier attempts included.
+    pub executions: u64,
 }
 
 impl CommittedBlock {
@@ -150,6 +152,7 @@ impl LocalNode {
             rejected,
             dropped,
             dropped_updates,
+            executions,
             ..
         } = staged;
         let BlockExecution {
@@ -173,6 +176,7 @@ impl LocalNode {
             dropped_updates,
             trace,
             report,
+            executions,
         })
     }
 

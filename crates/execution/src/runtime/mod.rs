@@ -32,9 +32,10 @@ use resident_base::{
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub use http::HTTP_REQUESTS_ASKED_PER_RECORDED;
 pub(crate) use services::{QueryState, Service};
 pub(crate) use streams::BlockEvents;
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Share, Usage};
 
 use self::{blobs::CreatedBlobs, logging::Logged, oracle::Answers};
 
@@ -73,6 +74,8 @@ pub(crate) struct Runtime {
     asked: u64,
     /// What applications have logged, also what was rolled back.
     logged: Logged,
+    /// Fuel spent by what was rolled back.
+    pub(crate) undone_fuel: u64,
     /// Only in a query, which is no block.
     pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
@@ -98,6 +101,8 @@ pub(crate) struct TransactionState {
     pub(crate) by_application: BTreeMap<ApplicationId, ApplicationReport>,
     /// What the block had used, and paid, when the transaction began.
     pub(crate) before: (Resources, Amount),
+    /// How many applications were loaded then.
+    loaded_before: usize,
     /// Where answers from outside come from.
     answers: Answers,
 }
@@ -168,7 +173,9 @@ impl RuntimeHandle {
         *self = entered.host;
         self.pop_frame();
         self.instances.put(id, instance);
-        entered.result.map_err(|error| Stop::of_call(error, id))
+        entered
+            .result
+            .map_err(|error| self.usage.whose(Stop::of_call(error, id)))
     }
 
     fn check_call(&self, id: ApplicationId) -> Result<(), Stop> {
@@ -239,6 +246,7 @@ impl Runtime {
             trace: Trace::default(),
             asked: 0,
             logged: Logged::default(),
+            undone_fuel: 0,
             query: None,
             frames: Vec::new(),
             finalizing: false,
@@ -253,6 +261,7 @@ impl Runtime {
         self.transaction = TransactionState {
             answers: Answers::new(recorded),
             before: (self.usage.used, self.usage.fees),
+            loaded_before: self.instances.len(),
             ..TransactionState::default()
         };
         let policy = self.context.policy.clone();
@@ -331,9 +340,7 @@ impl Runtime {
         if self.instances.knows(id) {
             return Ok(());
         }
-        if self.instances.len() as u64 >= self.context.policy.limits.applications {
-            return Err(LimitKind::Applications.into());
-        }
+        self.check_applications()?;
         // Whoever published the blob chose its content, and its hash was checked.
         let description = decode_application(&self.blob(description_blob_id(id))?)
             .ok_or(FailureReason::BadApplication(id))?;
@@ -350,6 +357,23 @@ impl Runtime {
             },
         );
         Ok(())
+    }
+
+    /// Whether one more application can be loaded; if not, whether the transaction has loaded them all.
+    fn check_applications(&self) -> Result<(), Stop> {
+        let (loaded, limit) = (
+            self.instances.len(),
+            self.context.policy.limits.applications,
+        );
+        if (loaded as u64) < limit {
+            return Ok(());
+        }
+        let own = loaded.saturating_sub(self.transaction.loaded_before);
+        Err(match own as u64 >= limit {
+            true => FailureReason::Limit(LimitKind::Applications),
+            false => FailureReason::Crowded(LimitKind::Applications),
+        }
+        .into())
     }
 
     /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module

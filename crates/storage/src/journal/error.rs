@@ -30,6 +30,10 @@ pub enum LimitExceeded {
     /// one.
     #[error("more than {MAX_SCAN_BYTES} bytes lie under a prefix; use longer prefixes")]
     Scan,
+    /// Walking over what lies under a prefix costs more than the caller can pay, see
+    /// [`ScanCost`](super::ScanCost).
+    #[error("what lies under the prefix costs more to walk over than there is")]
+    Cost,
 }
 
 /// Why a journal did not do what it was asked.

@@ -7,4 +7,5 @@ mod disk;
 mod journal;
 mod journal_cache;
 mod journal_model;
+mod journal_scans;
 mod stores;

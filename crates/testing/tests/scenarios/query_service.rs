@@ -328,7 +328,7 @@ fn queries_have_a_limit_a_size_and_a_price() {
         resident_base::Amount::from_attos(10)
     );
     let error = stage.refusal(&[ask(), ask(), ask()]);
-    let limit = FailureReason::Limit(LimitKind::ServiceQueries).to_string();
+    let limit = FailureReason::Crowded(LimitKind::ServiceQueries).to_string();
     assert!(error.contains(&limit), "{error}");
 
     let stage = stage.with_policy(|policy| policy.limits.service_response_bytes = 99);
