@@ -32,12 +32,12 @@ pub fn execute_block(
 ) -> Result<BlockExecution, BlockError> {
     let tip = chain::read_tip(&**executor.store(), block.chain_id)?;
     check_block(block, &tip, &resources)?;
-    mandatory::check(executor, block.chain_id, &block.transactions)?;
     let max_bytes = assembly::max_transactions_bytes(&resources);
     let context = context(block, resources);
     let session = Session::new(executor, session, Mode::Committed, context)?;
     let tracker = BlockExecutionTracker::new(session, max_bytes);
     let tracked = run(tracker, &block.transactions, expected)?;
+    mandatory::check(executor, block.chain_id, &block.transactions)?;
     if let Some(expected) = expected {
         difference::check(expected, &tracked.outcome)?;
     }
