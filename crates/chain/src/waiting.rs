@@ -20,6 +20,8 @@ pub enum WaitReason {
     Blob(BlobId),
     /// An event of another chain that is not in the store.
     Event(EventId),
+    /// Machine code for this contract, which the node's engine does not make.
+    Compiled(BlobId),
     /// It was sent at this time, which is too far ahead of this node's clock.
     Time(Timestamp),
     /// It failed for this reason and may not be rejected.
@@ -33,6 +35,7 @@ impl From<&MissingData> for WaitReason {
         match missing {
             MissingData::Blob(id) => Self::Blob(*id),
             MissingData::Event(id) => Self::Event(id.clone()),
+            MissingData::Compiled { code, .. } => Self::Compiled(*code),
         }
     }
 }

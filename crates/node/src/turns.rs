@@ -340,7 +340,7 @@ impl Judge<'_> {
     /// Whether what the bundle waits for has had the time to come.
     fn has_waited_enough(&self, bundle: &MessageBundle, waiting: &Waiting) -> bool {
         let is_missing = match waiting.reason {
-            WaitReason::Blob(_) | WaitReason::Event(_) => true,
+            WaitReason::Blob(_) | WaitReason::Event(_) | WaitReason::Compiled(_) => true,
             WaitReason::Time(_) => bundle.timestamp > self.latest,
             WaitReason::Failure(_) | WaitReason::Nothing => false,
         };
