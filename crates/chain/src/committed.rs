@@ -9,8 +9,8 @@ use resident_execution::{
 
 use crate::{
     Block, BlockError, BlockExecution, BlockExecutionTracker, BlockOutcome, ChainTip, Halt,
-    TrackedExecution, Transaction, TransactionOutcome, TransactionRunner, assembly, chain,
-    difference, mandatory,
+    MessageAction, TrackedExecution, Transaction, TransactionOutcome, TransactionRunner, assembly,
+    chain, difference, mandatory,
 };
 
 /// Runs a block that is not to be changed any more: any failure refuses it. Takes no checkpoints.
@@ -148,6 +148,8 @@ fn check_block(
         });
     }
     check_time(block.timestamp, tip.timestamp)?;
-    let mut bundles = block.transactions.iter().filter_map(Transaction::bundle);
-    bundles.try_for_each(|incoming| check_time(block.timestamp, incoming.bundle.timestamp))
+    let bundles = block.transactions.iter().filter_map(Transaction::bundle);
+    // What is rejected does not arrive: whoever sent it may have had a clock that is years ahead.
+    let mut accepted = bundles.filter(|incoming| incoming.action == MessageAction::Accept);
+    accepted.try_for_each(|incoming| check_time(block.timestamp, incoming.bundle.timestamp))
 }

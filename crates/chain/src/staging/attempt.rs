@@ -8,7 +8,7 @@ use resident_execution::{Failure, FailureReason, Fault, Stop};
 use super::{Candidate, Staging};
 use crate::{
     BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureCause, FailureSummary,
-    Halt, Progress, StagingPolicy, TransactionRunner, Verdict,
+    Halt, MessageAction, Progress, StagingPolicy, TransactionRunner, Verdict,
     committed::{check_time, failed},
     decide,
     policy::may_be_rejected,
@@ -166,7 +166,9 @@ impl Staging<'_> {
         }
         let transaction = &self.candidates[index].transaction;
         if let Some(incoming) = transaction.bundle() {
-            check_time(self.timestamp, incoming.bundle.timestamp)?;
+            if incoming.action == MessageAction::Accept {
+                check_time(self.timestamp, incoming.bundle.timestamp)?;
+            }
             if tracker.is_closed() {
                 return self.reject_unseen(index, attempt, tracker);
             }
@@ -316,12 +318,10 @@ impl Staging<'_> {
         if origin.is_some_and(|origin| attempt.dropped_senders.contains(&origin)) {
             return Some(DropReason::AfterDropped);
         }
-        let sent = self.candidates[index]
-            .transaction
-            .bundle()?
-            .bundle
-            .timestamp;
-        (sent > self.timestamp).then_some(DropReason::TooNew(sent))
+        let incoming = self.candidates[index].transaction.bundle()?;
+        let sent = incoming.bundle.timestamp;
+        let is_too_new = incoming.action == MessageAction::Accept && sent > self.timestamp;
+        is_too_new.then_some(DropReason::TooNew(sent))
     }
 
     /// Settles what would fail again at a high price, or in every block.
