@@ -47,11 +47,6 @@ impl Work {
         self.kept += quarters;
     }
 
-    /// What a compiler may keep across calls beside locals and operands, in quarters of a stack unit.
-    pub(super) fn kept(&self) -> u64 {
-        self.kept
-    }
-
     /// Branches that each hand over so many values.
     pub(super) fn add_branches(&mut self, branches: u64, values: u64) {
         self.joined_values = self
