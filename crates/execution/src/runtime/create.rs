@@ -18,8 +18,7 @@ pub(super) struct Creation {
 }
 
 impl RuntimeHandle {
-    /// Publishes a module for the running application. Fuel pays for preparing and for compiling it, which
-    /// takes far longer than publishing other blobs.
+    /// Publishes a module for the running application.
     pub(super) fn publish_module_charged(
         &mut self,
         contract: Bytecode,
@@ -27,10 +26,7 @@ impl RuntimeHandle {
         vm_runtime: VmRuntime,
     ) -> Result<ModuleId, Stop> {
         self.charge_call(contract.bytes.len() + service.bytes.len())?;
-        self.usage.charge_fuel(
-            contract.bytes.len() as u64 * host_cost::MODULE_BYTE
-                + service.bytes.len() as u64 * host_cost::SERVICE_BYTE,
-        )?;
+        self.usage.charge_fuel(2 * host_cost::BLOB)?;
         self.publish_module(contract, service, vm_runtime)
     }
 

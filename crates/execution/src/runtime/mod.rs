@@ -157,6 +157,10 @@ impl RuntimeHandle {
         self.load(id)?;
         let runtime = &mut **self;
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
+        if let Err(stop) = runtime.pay_for_memory(id, instance.memory_pages()) {
+            runtime.instances.put(id, instance);
+            return Err(stop);
+        }
         runtime.trace.entries += 1;
         runtime.transaction.touched.insert(id);
         runtime.push_frame(id, description, authority);
@@ -340,6 +344,8 @@ impl Runtime {
         }
         let contract = description.module_id.contract_blob_id();
         let module = self.module(contract)?;
+        self.usage
+            .charge_fuel(host_cost::LOAD + module.prepared().instance_work)?;
         self.instances.add(
             id,
             Application {
@@ -348,6 +354,16 @@ impl Runtime {
             },
         );
         Ok(())
+    }
+
+    /// Pays for what checkpoints make of the memory of an application that the transaction has not entered before.
+    /// How often this node really copies it is no matter.
+    fn pay_for_memory(&mut self, id: ApplicationId, pages: u64) -> Result<(), Stop> {
+        if self.transaction.touched.contains(&id) {
+            return Ok(());
+        }
+        let pages = pages.saturating_sub(host_cost::FREE_PAGES);
+        self.usage.charge_fuel(pages * host_cost::PAGE)
     }
 
     /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Authority, Entry, RuntimeHandle, balances};
 use crate::{
     Action, FailureReason, Message, MessageContext, MessageKind, Operation, OutgoingMessage, Stop,
-    SystemMessage, SystemOperation,
+    SystemMessage, SystemOperation, policy::host_cost,
 };
 
 impl RuntimeHandle {
@@ -214,14 +214,31 @@ impl RuntimeHandle {
         }
         let policy = self.context.policy.clone();
         self.usage.module(&policy)?;
-        prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
-        // A module may do without a service.
-        if !service.bytes.is_empty() {
-            prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
-        }
+        self.pay_for_code(&contract, &service)?;
         let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
         let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
         Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))
+    }
+
+    /// Checks a module's code, and pays for that and for compiling it, which every node has to do that runs it.
+    ///
+    /// It is paid when it is published and not when it is compiled: which node compiles what, and how often, is its
+    /// own affair.
+    fn pay_for_code(&mut self, contract: &Bytecode, service: &Bytecode) -> Result<(), Stop> {
+        let bytes = contract.bytes.len() + service.bytes.len();
+        self.usage
+            .charge_fuel(bytes as u64 * host_cost::PREPARED_BYTE)?;
+        let prepared =
+            prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
+        self.usage.charge_fuel(prepared.compile_work)?;
+        // A module may do without a service.
+        if service.bytes.is_empty() {
+            return Ok(());
+        }
+        let prepared =
+            prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
+        self.usage
+            .charge_fuel(prepared.compile_work / host_cost::SERVICE_SHARE)
     }
 
     pub(super) fn describe(
