@@ -35,6 +35,7 @@ mod amount;
 mod blob;
 pub mod bytes;
 mod description;
+mod exact;
 #[cfg(feature = "graphql")]
 mod graphql;
 mod hash;

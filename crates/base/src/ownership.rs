@@ -16,6 +16,7 @@ pub struct ChainOwnership {
     #[serde(default)]
     pub super_owners: BTreeSet<AccountOwner>,
     /// The other owners, with their weights in the rounds that have a single leader.
+    #[serde(with = "crate::exact::values")]
     pub owners: BTreeMap<AccountOwner, u64>,
     /// How many rounds there are in which every owner may propose.
     pub multi_leader_rounds: u32,

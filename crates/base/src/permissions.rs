@@ -10,7 +10,8 @@ use crate::{ApplicationId, GenericApplicationId};
 pub struct ApplicationPermissions {
     /// The only applications whose operations the chain executes, if set; the system's are then refused too.
     pub execute_operations: Option<Vec<ApplicationId>>,
-    /// Applications that every block must contain an operation or a message of.
+    /// Applications that every block with operations must contain an operation or an accepted message of. A block that
+    /// only takes what came from outside need not.
     pub mandatory_applications: Vec<ApplicationId>,
     /// Applications that may close the chain and change its owners.
     pub manage_chain: Vec<ApplicationId>,

@@ -4,17 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time, in microseconds since the Unix epoch.
+/// A point in time, in microseconds since the Unix epoch. JSON has a number, or a string beyond 2^53.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Timestamp(u64);
+pub struct Timestamp(#[serde(with = "crate::exact")] u64);
 
-/// A length of time, in microseconds.
+/// A length of time, in microseconds. JSON has a number, or a string beyond 2^53.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct TimeDelta(u64);
+pub struct TimeDelta(#[serde(with = "crate::exact")] u64);
 
 impl_arithmetic!(TimeDelta, u64);
 

@@ -10,7 +10,7 @@ use resident_execution::{
 use crate::{
     Block, BlockError, BlockExecution, BlockExecutionTracker, BlockOutcome, ChainTip, Halt,
     TrackedExecution, Transaction, TransactionOutcome, TransactionRunner, assembly, chain,
-    difference,
+    difference, mandatory,
 };
 
 /// Runs a block that is not to be changed any more: any failure refuses it. Takes no checkpoints.
@@ -32,6 +32,7 @@ pub fn execute_block(
 ) -> Result<BlockExecution, BlockError> {
     let tip = chain::read_tip(&**executor.store(), block.chain_id)?;
     check_block(block, &tip, &resources)?;
+    mandatory::check(executor, block.chain_id, &block.transactions)?;
     let max_bytes = assembly::max_transactions_bytes(&resources);
     let context = context(block, resources);
     let session = Session::new(executor, session, Mode::Committed, context)?;
@@ -88,6 +89,7 @@ pub(crate) fn refused(refusal: Refusal) -> BlockError {
     let Refusal {
         application_id,
         stop,
+        ..
     } = refusal;
     BlockError::of_stop(stop, |failure| BlockError::Refused {
         application_id,

@@ -1,5 +1,7 @@
 //! Why there is no block.
 
+use std::collections::BTreeSet;
+
 use resident_base::{ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp};
 use resident_execution::{Failure, Fault, MissingData, Stop};
 
@@ -76,6 +78,15 @@ pub enum BlockError {
         /// The most there may be.
         limit: usize,
     },
+    /// The block has operations, and lacks applications that the chain demands.
+    #[error(
+        "the chain demands an operation or a message of {} in a block with operations; add one",
+        list(.applications)
+    )]
+    MissingApplications {
+        /// The applications that are not in the block.
+        applications: BTreeSet<ApplicationId>,
+    },
     /// The chain has as many blocks as heights can count.
     #[error("the chain cannot have any more blocks")]
     LastHeight,
@@ -85,6 +96,11 @@ pub enum BlockError {
     /// This node cannot go on. Says nothing about the block.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+fn list(applications: &BTreeSet<ApplicationId>) -> String {
+    let names: Vec<_> = applications.iter().map(ToString::to_string).collect();
+    names.join(" and of ")
 }
 
 impl BlockError {

@@ -33,6 +33,7 @@ mod committed;
 mod difference;
 mod error;
 mod inbox;
+mod mandatory;
 mod outbox;
 mod outcome;
 mod policy;
@@ -55,7 +56,7 @@ pub use crate::{
     inbox::{MAX_INBOX_PAGE, ReceiveError, receive_bundles},
     outbox::confirm_delivery,
     outcome::{BlockOutcome, ExecutedBlock, TransactionOutcome},
-    policy::{DropReason, FailureSummary, Progress, StagingPolicy, Verdict, decide},
+    policy::{DropReason, FailureCause, FailureSummary, Progress, StagingPolicy, Verdict, decide},
     report::ExecutionReport,
     staging::{StagedBlock, stage_block, stage_block_with_clock},
     tracker::{BlockCheckpoint, BlockExecutionTracker, Halt, TrackedExecution, TransactionRunner},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use resident_base::{ApplicationId, Timestamp};
-use resident_execution::{Failure, Message, MessageKind, MissingData};
+use resident_execution::{Failure, FailureReason, Message, MessageKind, MissingData};
 
 use crate::MessageBundle;
 
@@ -15,12 +15,15 @@ pub enum StagingPolicy {
     /// Leave failing bundles out, or reject them, and go on. A failing update of streams is left out: its
     /// events stay where they are and its application can be told of them in a later block.
     AutoRetry {
-        /// How many limit failures are tolerated. One more, and all remaining bundles are dropped. Also
-        /// how often a block is staged again because an application refused it, plus one.
+        /// How many bundles may fail because the block has no room left for them, or because the world outside
+        /// does not answer. One more, and all remaining bundles are dropped. Those that fail on their own,
+        /// whatever else is in the block, are not counted; but all that fail together may spend no more
+        /// fuel than so many transactions and one.
         max_failures: u32,
         /// Bundles that concern these applications only are never rejected.
         never_reject_application_ids: BTreeSet<ApplicationId>,
-        /// After this time the remaining bundles are dropped, once the block has a transaction.
+        /// After this time, over all attempts, the remaining bundles are dropped once the block has a
+        /// transaction, and nobody looks any further for those that make an application refuse.
         time_budget: Option<Duration>,
     },
 }
@@ -28,10 +31,48 @@ pub enum StagingPolicy {
 /// What the policy needs to know about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureSummary {
-    /// Whether a limit was exceeded, so that the bundle may pass in another block.
-    pub is_limit: bool,
+    /// Whose failure it is.
+    pub cause: FailureCause,
     /// Whether the bundle may be rejected.
     pub may_be_rejected: bool,
+}
+
+impl StagingPolicy {
+    pub(crate) const fn max_failures(&self) -> u32 {
+        match self {
+            Self::Abort => 0,
+            Self::AutoRetry { max_failures, .. } => *max_failures,
+        }
+    }
+
+    pub(crate) const fn time_budget(&self) -> Option<Duration> {
+        match self {
+            Self::Abort => None,
+            Self::AutoRetry { time_budget, .. } => *time_budget,
+        }
+    }
+}
+
+/// Whose failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureCause {
+    /// The bundle's own: in no block would it end otherwise.
+    Own,
+    /// Others used up what it would have needed.
+    Crowded,
+    /// The world outside did not answer.
+    Unanswered,
+}
+
+impl FailureCause {
+    /// Sorts a failure.
+    pub fn of(failure: &Failure) -> Self {
+        match failure.reason {
+            _ if !failure.may_pass_later() => Self::Own,
+            FailureReason::Crowded(_) => Self::Crowded,
+            _ => Self::Unanswered,
+        }
+    }
 }
 
 /// What the policy needs to know about the block so far.
@@ -39,9 +80,9 @@ pub struct FailureSummary {
 pub struct Progress {
     /// Transactions in the block so far, without the failing one.
     pub transactions: usize,
-    /// Limit failures before this one.
+    /// Failures before this one that were not the bundle's own.
     pub limit_failures: u32,
-    /// Limit failures that are tolerated.
+    /// How many of those are tolerated.
     pub max_failures: u32,
 }
 
@@ -65,25 +106,34 @@ pub enum DropReason {
     AfterDropped,
     /// Something that it needs is not here: fetch it, and the bundle can be tried again.
     Missing(MissingData),
-    /// Too many bundles had exceeded limits.
+    /// Too many bundles had failed for want of room.
     TooManyFailures,
     /// Building the block took too long.
     TimeBudget,
+    /// Bundles that failed, or the search for one that made an application refuse, had spent as much fuel as
+    /// may be spent in vain.
+    FuelBudget,
     /// The block would have become larger than [`MAX_BLOCK_BYTES`](crate::MAX_BLOCK_BYTES).
     BlockFull,
     /// It was sent at this time, after the time of the block.
     TooNew(Timestamp),
-    /// An application refused the block, for this reason, and this was the latest bundle that reached it.
+    /// An application refuses the block, for this reason, with the bundle and not without it; or has no room
+    /// left, and this is the one that used the most. The application does not refuse if the bundle is alone, or
+    /// the bundle may not be rejected.
     Refused(Failure),
 }
 
 /// The policy of [`StagingPolicy::AutoRetry`].
 ///
-/// A limit failure says little as long as others used up part of the limit, so the bundle is tried again
-/// as the first of a later block. Any other failure would repeat itself: the bundle is rejected, so that it
-/// does not hold up its sender's later ones for ever.
+/// What fails on its own would fail again: it is rejected wherever it stands, so that it does not hold up its
+/// sender's later ones for ever. What others left no room for is tried again in a later block. What
+/// the world outside does not answer is tried again too, unless it is the first of the block.
 pub fn decide(failure: &FailureSummary, progress: &Progress) -> Verdict {
-    let may_pass_later = failure.is_limit && progress.transactions > 0;
+    let may_pass_later = match failure.cause {
+        FailureCause::Own => false,
+        FailureCause::Crowded => true,
+        FailureCause::Unanswered => progress.transactions > 0,
+    };
     if may_pass_later && progress.limit_failures >= progress.max_failures {
         Verdict::DropRemaining
     } else if may_pass_later || !failure.may_be_rejected {
@@ -124,25 +174,31 @@ mod tests {
 
     #[test]
     fn verdicts_follow_the_table() {
+        use FailureCause::{Crowded, Own, Unanswered};
         use Verdict::{DropRemaining, DropSender, Reject};
-        // limit failure, may be rejected, transactions before, limit failures before => verdict (of at most 2)
+        // cause, may be rejected, transactions before, limit failures before => verdict (of at most 2)
         let table = [
-            (false, true, 0, 0, Reject),
-            (false, true, 5, 0, Reject),
-            (false, true, 5, 2, Reject),
-            (false, false, 0, 0, DropSender),
-            (false, false, 5, 0, DropSender),
-            (true, true, 0, 0, Reject),
-            (true, false, 0, 0, DropSender),
-            (true, true, 1, 0, DropSender),
-            (true, true, 1, 1, DropSender),
-            (true, true, 1, 2, DropRemaining),
-            (true, false, 1, 1, DropSender),
-            (true, false, 1, 2, DropRemaining),
+            (Own, true, 0, 0, Reject),
+            (Own, true, 5, 0, Reject),
+            (Own, true, 5, 2, Reject),
+            (Own, false, 0, 0, DropSender),
+            (Own, false, 5, 0, DropSender),
+            (Own, false, 5, 2, DropSender),
+            (Crowded, true, 0, 0, DropSender),
+            (Crowded, true, 1, 0, DropSender),
+            (Crowded, true, 1, 1, DropSender),
+            (Crowded, true, 1, 2, DropRemaining),
+            (Crowded, false, 1, 1, DropSender),
+            (Crowded, false, 1, 2, DropRemaining),
+            (Unanswered, true, 0, 0, Reject),
+            (Unanswered, false, 0, 0, DropSender),
+            (Unanswered, true, 1, 0, DropSender),
+            (Unanswered, true, 1, 2, DropRemaining),
+            (Unanswered, false, 1, 2, DropRemaining),
         ];
-        for (is_limit, may_be_rejected, transactions, limit_failures, verdict) in table {
+        for (cause, may_be_rejected, transactions, limit_failures, verdict) in table {
             let failure = FailureSummary {
-                is_limit,
+                cause,
                 may_be_rejected,
             };
             let progress = Progress {

@@ -2,8 +2,8 @@
 //!
 //! Nothing is executed for it and nothing is charged, so that it can always be done. No bundle that comes of a
 //! rejection is larger than the rejected one, and none leads to more than two others: a tracked message
-//! bounces, what is left of its grant is refunded if that is rejected too, and a refund that is rejected
-//! bounces as tokens, which return to their source in any case.
+//! bounces, and what is left of its grant is refunded if that is rejected too. A refund is on its way back, as
+//! tokens that bounced are: they return to their source in any case, so that no failure changes whose they are.
 
 use resident_base::{AccountOwner, Amount, ChainId};
 use resident_execution::{

@@ -1,29 +1,36 @@
 //! Building a block out of what its owner proposes and what waits in the inbox.
 
+mod asked;
 mod attempt;
+mod budget;
 mod candidate;
+mod guilt;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use resident_base::{ApplicationId, CryptoHash};
 use resident_execution::{
-    Executor, Failure, Mode, Refusal, ResourcePolicy, Session, SessionKind, Stop, SubscriberUpdate,
+    Executor, Failure, HTTP_REQUESTS_ASKED_PER_RECORDED, Mode, Refusal, ResourcePolicy, Session,
+    SessionKind, Stop, SubscriberUpdate,
 };
 
 use crate::{
     Block, BlockDraft, BlockError, BlockExecution, BlockExecutionTracker, DropReason,
     IncomingBundle, StagingPolicy, TrackedExecution, TransactionRunner, assembly, chain,
     committed::{check_time, context, refused},
+    mandatory,
 };
+use asked::AskedOnce;
 use attempt::Attempt;
+use budget::{Bounds, Budget};
 use candidate::{Candidate, Failing};
-
-/// Restarts after a refusal that take out one bundle each.
-const SINGLE_RESTARTS: u64 = 3;
+use guilt::Innocence;
 
 /// A block that was built, and what became of the bundles that are not in it as proposed.
 pub struct StagedBlock {
@@ -36,8 +43,11 @@ pub struct StagedBlock {
     /// Updates of streams that are not in the block, each with the reason. Their applications have not seen
     /// anything of them.
     pub dropped_updates: Vec<(SubscriberUpdate, DropReason)>,
-    /// How many transactions were run, those that failed and those of earlier attempts included.
+    /// How many transactions were run, those that failed and those of all passes included.
     pub executions: u64,
+    /// How often a block was begun. With `g` bundles because of which an application refuses, among `n` that may
+    /// wait, at most `(g + 1) * (log2(n) + 4)` times, the logarithm rounded up.
+    pub passes: u64,
 }
 
 /// Builds and executes the next block of a chain, on the calling thread, which should be one of a
@@ -75,6 +85,7 @@ pub fn stage_block_with_clock(
 ) -> Result<StagedBlock, BlockError> {
     let tip = chain::read_tip(&**executor.store(), draft.chain_id)?;
     check_time(draft.timestamp, tip.timestamp)?;
+    mandatory::check(executor, draft.chain_id, &draft.transactions)?;
     let mut block = Block {
         chain_id: draft.chain_id,
         height: tip.next_height,
@@ -84,11 +95,15 @@ pub fn stage_block_with_clock(
         transactions: Vec::new(),
     };
     let max_bytes = assembly::max_transactions_bytes(&resources);
-    let max_transactions = assembly::max_transactions(&resources);
-    let staging = Staging::new(draft, policy, max_transactions, clock);
+    let most_asked = resources.limits.http_requests;
+    let most_asked = most_asked.saturating_mul(HTTP_REQUESTS_ASKED_PER_RECORDED);
+    let asked = Arc::new(AskedOnce::new(executor.oracle(), most_asked));
+    let executor = executor.clone().with_oracle(asked.clone());
+    let mut staging = Staging::new(draft, policy, Bounds::of(&resources), clock);
+    staging.asked = Some(asked);
     let context = context(&block, resources);
-    let staged = staging.run(|| {
-        let session = Session::new(executor, session, Mode::Staging, context.clone())?;
+    let staged = staging.run(&mut || {
+        let session = Session::new(&executor, session, Mode::Staging, context.clone())?;
         Ok(BlockExecutionTracker::new(session, max_bytes))
     })?;
     let Failing {
@@ -96,6 +111,8 @@ pub fn stage_block_with_clock(
         dropped,
         dropped_updates,
     } = candidate::sort(staged.candidates, &mut block.transactions);
+    // Bundles may have been left out or rejected.
+    mandatory::check(&executor, block.chain_id, &block.transactions)?;
     let execution = assembly::assemble(block, staged.tracked)?;
     Ok(StagedBlock {
         execution,
@@ -103,27 +120,41 @@ pub fn stage_block_with_clock(
         dropped,
         dropped_updates,
         executions: staged.executions,
+        passes: staged.passes,
     })
 }
 
 fn has_time_budget(policy: &StagingPolicy) -> bool {
-    matches!(
-        policy,
-        StagingPolicy::AutoRetry {
-            time_budget: Some(_),
-            ..
-        }
-    )
+    policy.time_budget().is_some()
 }
+
+/// Begins a block.
+type Start<'a, R> = dyn FnMut() -> Result<BlockExecutionTracker<R>, BlockError> + 'a;
 
 /// The transactions of a draft, and what has been found out about them.
 struct Staging<'a> {
     candidates: Vec<Candidate>,
     timestamp: resident_base::Timestamp,
     policy: &'a StagingPolicy,
-    max_transactions: usize,
-    clock: &'a mut dyn FnMut() -> Duration,
+    bounds: Bounds,
+    budget: Budget<'a>,
+    /// Who answers for the world outside, if anybody is asked.
+    asked: Option<Arc<AskedOnce>>,
+    innocence: Innocence,
+    /// How many candidates from the first on have had their turn, up to the last that failed.
+    tried: usize,
+    /// Whether the budget is used up, and what is left is to become a block without any further search.
+    is_closing: bool,
     executions: u64,
+    passes: u64,
+}
+
+/// One pass from the beginning of the block to its end.
+struct Pass<R: TransactionRunner> {
+    attempt: Attempt,
+    tracker: BlockExecutionTracker<R>,
+    /// Why it is no block, if an application refuses it or an operation has no room.
+    refusal: Option<Box<Refusal>>,
 }
 
 /// A block that came to its end.
@@ -131,13 +162,14 @@ struct Staged {
     candidates: Vec<Candidate>,
     tracked: TrackedExecution,
     executions: u64,
+    passes: u64,
 }
 
 impl<'a> Staging<'a> {
     fn new(
         draft: BlockDraft,
         policy: &'a StagingPolicy,
-        max_transactions: usize,
+        bounds: Bounds,
         clock: &'a mut dyn FnMut() -> Duration,
     ) -> Self {
         let BlockDraft {
@@ -150,82 +182,78 @@ impl<'a> Staging<'a> {
             candidates,
             timestamp,
             policy,
-            max_transactions,
-            clock,
+            bounds,
+            budget: Budget::new(policy, &bounds, clock),
+            asked: None,
+            innocence: Innocence::default(),
+            tried: 0,
+            is_closing: false,
             executions: 0,
+            passes: 0,
         }
     }
 
-    /// Tries until no application refuses the block, each time from the start and without the bundles that
-    /// were to blame the times before.
-    fn run<R: TransactionRunner>(
-        mut self,
-        mut start: impl FnMut() -> Result<BlockExecutionTracker<R>, BlockError>,
-    ) -> Result<Staged, BlockError> {
-        let mut restarts_left = self.max_restarts();
+    /// Tries until no application refuses the block, each time from the start and with what is settled about
+    /// those that were to blame the times before. Each time one more is settled at least.
+    fn run<R: TransactionRunner>(mut self, start: &mut Start<'_, R>) -> Result<Staged, BlockError> {
         loop {
-            let mut tracker = start()?;
-            let mut attempt = Attempt::default();
-            let tried = self.attempt(&mut attempt, &mut tracker);
-            self.executions += tracker.executions();
-            tried?;
-            let Err(refusal) = tracker.finalize(None) else {
-                let (candidates, executions) = (self.candidates, self.executions);
-                return Ok(Staged {
-                    candidates,
-                    tracked: tracker.finish()?,
-                    executions,
-                });
-            };
-            // One at first, as the last is the likeliest; then twice as many every time, so that a few
-            // restarts are enough for any number of them.
-            let restarts = self.max_restarts() - restarts_left;
-            let count = 1 << restarts.saturating_sub(SINGLE_RESTARTS).min(20);
-            let to_blame = attempt.latest_touching(&tracker, &refusal.application_id, count);
-            self.give_way(*refusal, &to_blame, tracker.transactions(), restarts_left)?;
-            restarts_left -= 1;
-        }
-    }
-
-    /// Never for an owner who wants to see every failure.
-    fn max_restarts(&self) -> u64 {
-        match self.policy {
-            StagingPolicy::Abort => 0,
-            StagingPolicy::AutoRetry { max_failures, .. } => u64::from(*max_failures) + 1,
-        }
-    }
-
-    /// Takes the bundles and updates out because of which an application refused the block, if there are any.
-    fn give_way(
-        &mut self,
-        refusal: Refusal,
-        to_blame: &[usize],
-        transactions: usize,
-        restarts_left: u64,
-    ) -> Result<(), BlockError> {
-        match refusal.stop {
-            Stop::Failure(failure) if restarts_left > 0 && !to_blame.is_empty() => {
-                if failure.is_limit() {
-                    // What was left out for want of room may not take the room that is made now.
-                    self.max_transactions = transactions - to_blame.len();
+            let pass = self.pass(None, start)?;
+            match pass.refusal {
+                Some(refusal) if *self.policy == StagingPolicy::Abort => {
+                    return Err(refused(*refusal));
                 }
-                self.remove_all(to_blame, &DropReason::Refused(failure));
-                Ok(())
+                Some(_) => self.settle(pass, start)?,
+                None => {
+                    return Ok(Staged {
+                        candidates: self.candidates,
+                        tracked: pass.tracker.finish()?,
+                        executions: self.executions,
+                        passes: self.passes,
+                    });
+                }
             }
-            // What the application wants to know at the end of the block is not known here.
-            Stop::Missing(data) if restarts_left > 0 && !to_blame.is_empty() => {
-                self.remove_all(to_blame, &DropReason::Missing(data));
-                Ok(())
-            }
-            stop => Err(refused(Refusal { stop, ..refusal })),
         }
     }
 
-    fn remove_all(&mut self, to_blame: &[usize], reason: &DropReason) {
-        for index in to_blame {
-            self.remove(*index, reason.clone());
-        }
+    /// Builds a block of all candidates, or of those that cannot wait and these.
+    fn pass<R: TransactionRunner>(
+        &mut self,
+        only: Option<BTreeSet<usize>>,
+        start: &mut Start<'_, R>,
+    ) -> Result<Pass<R>, BlockError> {
+        let mut tracker = start()?;
+        let mut attempt = Attempt::new(only);
         self.candidates.iter_mut().for_each(Candidate::reset);
+        self.passes += 1;
+        self.attempt(&mut attempt, &mut tracker)?;
+        let refusal = match attempt.crowded_out() {
+            Some((_, failure)) => Some(crowded_out(failure)),
+            None => {
+                self.begin_asking(AskedOnce::FINALIZATION);
+                tracker.finalize(None).err()
+            }
+        };
+        let refusal = match refusal.map(|refusal| *refusal) {
+            Some(Refusal {
+                stop: Stop::Fault(fault),
+                ..
+            }) => return Err(fault.into()),
+            refusal => refusal.map(Box::new),
+        };
+        self.executions += tracker.executions();
+        self.budget.spent = self.budget.spent.saturating_add(tracker.spent_fuel());
+        Ok(Pass {
+            attempt,
+            tracker,
+            refusal,
+        })
+    }
+
+    /// Says who asks the world outside from now on.
+    fn begin_asking(&self, index: usize) {
+        if let Some(asked) = &self.asked {
+            asked.begin(index);
+        }
     }
 
     /// Takes a bundle out for good, and the later ones of its sender, which cannot go before it; or an
@@ -241,4 +269,18 @@ impl<'a> Staging<'a> {
             candidate.remove(DropReason::AfterDropped);
         }
     }
+}
+
+/// An operation that does not fit is treated like an application that has no room at the end of the block: whoever
+/// used the most gives way.
+fn crowded_out(failure: &Failure) -> Box<Refusal> {
+    Box::new(Refusal {
+        // Nobody is told: the operation fails, or somebody gives way.
+        application_id: failure
+            .application_id
+            .unwrap_or(ApplicationId::new(CryptoHash::of_bytes(b""))),
+        stop: Stop::Failure(failure.clone()),
+        is_unpaid: false,
+        shares: BTreeMap::new(),
+    })
 }

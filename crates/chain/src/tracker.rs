@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use resident_base::{
-    AccountOwner, Amount, ApplicationId, Blob, ChainId, GenericApplicationId, StreamId,
-};
+use resident_base::{AccountOwner, Amount, ApplicationId, Blob, BlobId, BlobType, ChainId};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, Operation, OracleResponse,
-    OutgoingMessage, Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, SubscriberUpdate,
-    Trace, TransactionEffects, TransactionReport,
+    Action, Failure, FailureReason, Fault, FinalizationRoom, LimitKind, Operation, OracleResponse,
+    Refusal, Session, SessionCheckpoint, SessionOutcome, Stop, SubscriberUpdate, Trace,
+    TransactionEffects, TransactionReport,
 };
 use resident_storage::Batch;
 
@@ -36,11 +34,14 @@ pub trait TransactionRunner {
     fn roll_back(&mut self, to: &Self::Checkpoint) -> Result<(), Fault>;
     /// See [`Session::touched_applications`].
     fn touched_applications(&self) -> &BTreeSet<ApplicationId>;
-    /// See [`Session::finalize`].
+    /// See [`Session::finalize_within`].
     fn finalize(
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
+        room: FinalizationRoom,
     ) -> Result<TransactionEffects, Box<Refusal>>;
+    /// See [`Session::spent_fuel`].
+    fn spent_fuel(&self) -> u64;
     /// See [`Session::take_report`].
     fn take_report(&mut self) -> TransactionReport;
     /// See [`Session::is_closed`].
@@ -147,16 +148,18 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     }
 
     fn run_within_limits(&mut self, transaction: &Transaction) -> Result<TransactionOutcome, Halt> {
-        self.add_size(encoded_size(transaction))?;
+        let proposed_bytes = encoded_size(transaction);
+        self.add_size(proposed_bytes, proposed_bytes)?;
         let outcome = match transaction {
             Transaction::ExecuteOperation(operation) => self.run_operation(operation)?,
             Transaction::ReceiveMessages(incoming) => self.run_bundle(incoming)?,
             Transaction::UpdateStreams(update) => self.run_update(update)?,
         };
         if encoded_size(&outcome.effects.messages) > MAX_SENT_BYTES {
-            return Err(block_is_full().into());
+            return Err(failure(FailureReason::Limit(LimitKind::MessageBytes)).into());
         }
-        self.add_size(encoded_size(&outcome))?;
+        let outcome_bytes = encoded_size(&outcome);
+        self.add_size(outcome_bytes, proposed_bytes + outcome_bytes)?;
         Ok(outcome)
     }
 
@@ -186,17 +189,14 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
     /// Lets every application settle, or refuse the block. `recorded` is as for
     /// [`execute`](Self::execute).
     pub fn finalize(&mut self, recorded: Option<&[OracleResponse]>) -> Result<(), Box<Refusal>> {
-        let effects = self.runner.finalize(recorded.map(<[_]>::to_vec))?;
-        let size_bytes = self.size_bytes + encoded_size(&effects);
-        let is_too_large = size_bytes > self.max_size_bytes + FINALIZATION_BYTES
-            || encoded_size(&effects.messages) > MAX_SENT_BYTES;
-        if let Some(application_id) = last_writer(&effects).filter(|_| is_too_large) {
-            let stop = block_is_full();
-            return Err(Box::new(Refusal {
-                application_id,
-                stop,
-            }));
-        }
+        let most_bytes = self.max_size_bytes + FINALIZATION_BYTES;
+        let room = FinalizationRoom {
+            bytes: most_bytes.saturating_sub(self.size_bytes),
+            most_bytes,
+            message_bytes: MAX_SENT_BYTES,
+        };
+        let recorded = recorded.map(<[_]>::to_vec);
+        let effects = self.runner.finalize(recorded, room)?;
         self.finalization.effects = effects;
         self.report.finalization = self.runner.take_report();
         Ok(())
@@ -251,6 +251,32 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         self.touched
             .get(transaction)
             .is_some_and(|touched| touched.contains(application_id))
+    }
+
+    /// How much of what a limit is for a transaction of the block used.
+    pub(crate) fn used(&self, transaction: usize, kind: LimitKind) -> u64 {
+        let Some(outcome) = self.outcomes.get(transaction) else {
+            return 0;
+        };
+        let effects = &outcome.effects;
+        match kind {
+            LimitKind::Applications => self.touched[transaction].len() as u64,
+            LimitKind::Events => effects.events.len() as u64,
+            LimitKind::Modules => {
+                let is_module = |id: &&BlobId| id.blob_type == BlobType::ContractBytecode;
+                effects.blobs.iter().filter(is_module).count() as u64
+            }
+            LimitKind::BlockBytes => {
+                (encoded_size(&effects.events) + encoded_size(&effects.oracle_responses)) as u64
+            }
+            LimitKind::OutcomeBytes => encoded_size(outcome) as u64,
+            kind => kind.used(&self.report.transactions[transaction].resources),
+        }
+    }
+
+    /// All fuel that was spent so far, by what was rolled back too.
+    pub(crate) fn spent_fuel(&self) -> u64 {
+        self.runner.spent_fuel()
     }
 
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
@@ -310,7 +336,7 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
             // Whatever comes first and is rejected enters in any case, or it would wait for ever.
             self.size_bytes += size_bytes;
         } else {
-            self.add_size(size_bytes)?;
+            self.add_size(size_bytes, size_bytes)?;
         }
         self.consume(incoming)?;
         for (owner, amount) in rejection::returned_tokens(incoming) {
@@ -338,43 +364,20 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         Ok(self.runner.write_system(&key, records::encode(&found))?)
     }
 
-    /// Counts encoded bytes, unless there is no room for them.
-    fn add_size(&mut self, bytes: usize) -> Result<(), Halt> {
+    /// Counts encoded bytes, unless there is no room for them. `own_bytes` are all that the transaction has.
+    fn add_size(&mut self, bytes: usize, own_bytes: usize) -> Result<(), Halt> {
         let size_bytes = self.size_bytes + bytes;
-        if size_bytes > self.max_size_bytes {
-            return Err(block_is_full().into());
+        if size_bytes <= self.max_size_bytes {
+            self.size_bytes = size_bytes;
+            return Ok(());
         }
-        self.size_bytes = size_bytes;
-        Ok(())
+        let kind = LimitKind::OutcomeBytes;
+        let reason = match own_bytes > self.max_size_bytes {
+            true => FailureReason::Limit(kind),
+            false => FailureReason::Crowded(kind),
+        };
+        Err(failure(reason).into())
     }
-}
-
-/// An application that made a finalization as large as it is: the last one that sent a message, or else
-/// emitted or read an event.
-fn last_writer(effects: &TransactionEffects) -> Option<ApplicationId> {
-    let sender = |sent: &OutgoingMessage| match sent.message {
-        Message::User { application_id, .. } => Some(application_id),
-        Message::System(_) => None,
-    };
-    let emitter = |stream_id: &StreamId| match stream_id.application_id {
-        GenericApplicationId::User(application_id) => Some(application_id),
-        GenericApplicationId::System => None,
-    };
-    // Applications read none but their own events.
-    let reader = |response: &OracleResponse| match response {
-        OracleResponse::Event { id, .. } => emitter(&id.stream_id),
-        _ => None,
-    };
-    let mut events = effects.events.iter().rev();
-    let mut sent = effects.messages.iter().rev();
-    sent.find_map(sender)
-        .or_else(|| events.find_map(|event| emitter(&event.stream_id)))
-        .or_else(|| effects.oracle_responses.iter().rev().find_map(reader))
-}
-
-/// Most of what an outcome consists of are messages.
-fn block_is_full() -> Stop {
-    failure(FailureReason::Limit(LimitKind::MessageBytes))
 }
 
 /// A failure that is no application's.
@@ -431,8 +434,13 @@ impl TransactionRunner for Session {
     fn finalize(
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
+        room: FinalizationRoom,
     ) -> Result<TransactionEffects, Box<Refusal>> {
-        self.finalize(recorded)
+        self.finalize_within(recorded, room)
+    }
+
+    fn spent_fuel(&self) -> u64 {
+        self.spent_fuel()
     }
 
     fn take_report(&mut self) -> TransactionReport {

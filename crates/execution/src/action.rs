@@ -180,8 +180,8 @@ pub enum MessageKind {
     Simple,
     /// It goes back to its sender.
     Tracked,
-    /// It is on its way back. If it is rejected again, it is forgotten; tokens return to their source even
-    /// then.
+    /// It is on its way back: after a rejection, or with what is left of a grant. If it is rejected too, it is
+    /// forgotten; tokens return to their source even then.
     Bouncing,
     /// It may not be rejected, except by a chain that is closed, which forgets it.
     ///
@@ -223,8 +223,8 @@ impl OutgoingMessage {
 
     /// The message that brings what is left of a grant to an account.
     ///
-    /// It is tracked: if the bundle that it is in gets rejected, for whatever reason, its owner has the
-    /// tokens on the chain that refunded them.
+    /// It is on its way back, as tokens that bounce are: whatever else is in its bundle and fails, the account has
+    /// the tokens. So no failure gives them to another chain, least of all to the one that refunds them.
     pub fn refund(account: Account, amount: Amount) -> Self {
         let credit = SystemMessage::Credit {
             target: account.owner,
@@ -233,7 +233,7 @@ impl OutgoingMessage {
         };
         Self::new(
             account.chain_id,
-            MessageKind::Tracked,
+            MessageKind::Bouncing,
             Message::System(credit),
         )
     }
@@ -288,7 +288,27 @@ pub enum OracleResponse {
     /// The event exists, and with it all before it in its stream.
     EventExists(EventId),
     /// What a service answered to a query.
-    Service(#[serde(with = "resident_base::bytes")] Vec<u8>),
+    Service {
+        /// The hash of the [`ServiceQuestion`].
+        question: CryptoHash,
+        /// The answer, in the application's own encoding.
+        #[serde(with = "resident_base::bytes")]
+        response: Vec<u8>,
+    },
+}
+
+/// What a contract asks of a service. Its hash ties the answer in a block's record to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceQuestion {
+    /// The application whose service is asked.
+    pub application_id: ApplicationId,
+    /// The query, in the application's own encoding.
+    #[serde(with = "resident_base::bytes")]
+    pub query: Vec<u8>,
+}
+
+impl BcsHashable for ServiceQuestion {
+    const NAME: &'static str = "ServiceQuestion";
 }
 
 /// What a transaction leaves beside the changed state.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use resident_base::{
-    AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobContent, BlobId,
-    BlobType, ChainId, ChainOwnership, EventId,
+    AccountOwner, Amount, ApplicationDescription, ApplicationId, ApplicationPermissions, Blob,
+    BlobContent, BlobId, BlobType, ChainId, ChainOwnership, EventId,
 };
 use resident_storage::{Batch, Journal, KeyValueStore, wait};
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use crate::{
     EngineKind, Fault, MissingData, NoOracle, Oracle, Stop,
     modules::{ModuleCacheConfig, ModuleCounts, Modules},
     runtime::balances,
+    session::describe_chain,
 };
 
 /// Runs blocks. Shared by all blocks of a node; cheap to clone.
@@ -85,18 +86,44 @@ impl Executor {
     /// # Errors
     /// If the store fails, or what it holds is not that blob.
     pub fn read_blob(&self, id: BlobId) -> Result<Option<Blob>, Fault> {
-        let Some(bytes) = wait(self.shared.store.read(&blob_key(id)))? else {
-            return Ok(None);
-        };
-        let blob = Blob::new(BlobContent::new(id.blob_type, bytes));
-        if blob.id() != id {
-            let reason = format!("its content has the id {}, not {id}", blob.id());
-            return Err(Fault::Damaged {
-                what: "a blob",
-                reason,
-            });
-        }
-        Ok(Some(blob))
+        let bytes = wait(self.shared.store.read(&blob_key(id)))?;
+        bytes.map(|bytes| check_content(id, bytes)).transpose()
+    }
+
+    /// A blob, if it is in the store. Needs no thread to wait on, and neither do the others that tell what is
+    /// stored.
+    ///
+    /// # Errors
+    /// If the store fails, or what it holds is not that blob.
+    pub async fn stored_blob(&self, id: BlobId) -> Result<Option<Blob>, Fault> {
+        let bytes = self.shared.store.read(&blob_key(id)).await?;
+        bytes.map(|bytes| check_content(id, bytes)).transpose()
+    }
+
+    /// Who may propose blocks on a chain; none if the chain has no state yet.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn stored_ownership(
+        &self,
+        chain_id: ChainId,
+    ) -> Result<Option<ChainOwnership>, Fault> {
+        let partition = chain_partition(chain_id);
+        let config = balances::stored_config(&**self.store(), &partition).await?;
+        Ok(config.map(|config| config.ownership))
+    }
+
+    /// The native balance of an owner on a chain; [`AccountOwner::CHAIN`] asks for the chain's own.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn stored_balance(
+        &self,
+        chain_id: ChainId,
+        owner: AccountOwner,
+    ) -> Result<Amount, Fault> {
+        let partition = chain_partition(chain_id);
+        balances::stored_balance(&**self.store(), &partition, owner).await
     }
 
     /// Who may propose blocks on a chain; none if the chain has no state yet.
@@ -106,6 +133,21 @@ impl Executor {
     pub fn read_ownership(&self, chain_id: ChainId) -> Result<Option<ChainOwnership>, Fault> {
         let mut journal = Journal::open(self.store().clone(), chain_partition(chain_id))?;
         Ok(balances::read_config(&mut journal)?.map(|config| config.ownership))
+    }
+
+    /// What a chain permits to applications.
+    ///
+    /// # Errors
+    /// If the store fails, or does not know the chain.
+    pub fn read_permissions(&self, chain_id: ChainId) -> Result<ApplicationPermissions, Fault> {
+        let mut journal = Journal::open(self.store().clone(), chain_partition(chain_id))?;
+        match balances::read_config(&mut journal)? {
+            Some(config) => Ok(config.application_permissions),
+            // Before its first block a chain has no state, only its description.
+            None => Ok(describe_chain(self, chain_id)?
+                .config
+                .application_permissions),
+        }
     }
 
     /// Whether a chain is closed.
@@ -143,7 +185,7 @@ impl Executor {
     }
 
     /// Who answers for the world outside.
-    pub(crate) fn oracle(&self) -> Arc<dyn Oracle> {
+    pub fn oracle(&self) -> Arc<dyn Oracle> {
         self.oracle.clone()
     }
 
@@ -166,6 +208,18 @@ pub fn put_blob(batch: &mut Batch, blob: &Blob) {
 /// The part of the store that belongs to a chain.
 pub fn chain_partition(chain_id: ChainId) -> Vec<u8> {
     [&[CHAIN_TAG], chain_id.0.as_bytes().as_slice()].concat()
+}
+
+fn check_content(id: BlobId, bytes: Vec<u8>) -> Result<Blob, Fault> {
+    let blob = Blob::new(BlobContent::new(id.blob_type, bytes));
+    if blob.id() != id {
+        let reason = format!("its content has the id {}, not {id}", blob.id());
+        return Err(Fault::Damaged {
+            what: "a blob",
+            reason,
+        });
+    }
+    Ok(blob)
 }
 
 const BLOB_TAG: u8 = 0x01;

@@ -2,7 +2,7 @@
 
 use resident_base::{
     AccountOwner, Amount, ApplicationId, ArithmeticError, BlobId, ChainId, EventId,
-    GenericApplicationId, Timestamp, http,
+    GenericApplicationId, Resources, Timestamp, http,
 };
 use resident_storage::{JournalError, LimitExceeded, StoreError};
 use resident_wasm::{CallError, EngineError, GuestFailure, RestoreError, prepare::PrepareError};
@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::OracleError;
 use crate::StreamHead;
+use crate::printable::{Printable, printable};
 
 /// Why an action or a transaction stopped before its end.
 #[derive(Debug, Error)]
@@ -46,25 +47,21 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
-    /// Whether a limit was exceeded, so that the transaction may pass in another block.
+    /// Whether a limit was exceeded, the transaction's own or one that it shares with the rest of the block.
     pub fn is_limit(&self) -> bool {
+        matches!(
+            self.reason,
+            FailureReason::Limit(_)
+                | FailureReason::Crowded(_)
+                | FailureReason::Guest(GuestFailure::OutOfFuel)
+        )
+    }
+
+    /// Whether the same transaction may pass in another block, on the same state. Others used up what it
+    /// would have needed, or the world outside did not answer. Everything else would repeat itself.
+    pub fn may_pass_later(&self) -> bool {
         match &self.reason {
-            FailureReason::Guest(failure) => *failure == GuestFailure::OutOfFuel,
-            // These have nothing to do with what else is in the block.
-            FailureReason::Limit(
-                LimitKind::CallDepth
-                | LimitKind::BlobBytes
-                | LimitKind::OperationBytes
-                | LimitKind::HttpRequestBytes
-                | LimitKind::HttpResponseBytes
-                | LimitKind::StreamNameBytes
-                | LimitKind::EventBytes
-                | LimitKind::Subscriptions
-                | LimitKind::ServiceResponseBytes,
-            ) => false,
-            FailureReason::Limit(_) => true,
-            // Time ran out for the answer. Counted among the limits, so that few servers that do not
-            // answer cannot hold a block up for long.
+            FailureReason::Crowded(_) => true,
             FailureReason::Oracle(error) => error.may_pass_later(),
             _ => false,
         }
@@ -75,7 +72,7 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FailureReason {
     /// The contract panicked.
-    #[error("panicked: {message}")]
+    #[error("panicked: {}", Printable(message))]
     Panic {
         /// What it said, at most [`crate::MAX_MESSAGE_BYTES`] of it.
         message: String,
@@ -83,9 +80,13 @@ pub enum FailureReason {
     /// The contract failed without a word.
     #[error(transparent)]
     Guest(GuestFailure),
-    /// A limit of the block or of the transaction was exceeded.
+    /// The transaction alone exceeds a limit. No block has room for it.
     #[error("limit exceeded: {0}")]
     Limit(LimitKind),
+    /// The transaction keeps to the limit, and together with the rest of the block it exceeds it. A block in
+    /// which it comes first has room for it.
+    #[error("no room left in the block: {0}")]
+    Crowded(LimitKind),
     /// The contract asked the storage for more than it gives.
     #[error(transparent)]
     Storage(#[from] LimitExceeded),
@@ -149,7 +150,7 @@ pub enum FailureReason {
     #[error("the chain does not permit operations of {0}")]
     NotPermitted(GenericApplicationId),
     /// A published module was refused.
-    #[error("module refused: {0}")]
+    #[error("module refused: {}", printable(.0))]
     Module(#[from] PrepareError),
     /// An operation of the system came without the signature that it needs.
     #[error("the operation must be signed by an owner of the chain")]
@@ -158,7 +159,10 @@ pub enum FailureReason {
     #[error("application {0} cannot be run: its description is malformed")]
     BadApplication(ApplicationId),
     /// The block's record of what the outside answered is not about what was asked now.
-    #[error("the block's record has no answer at this place to the question for {asked}")]
+    #[error(
+        "the block's record has no answer at this place to the question for {}",
+        Printable(asked)
+    )]
     OracleMismatch {
         /// What was asked.
         asked: String,
@@ -172,8 +176,14 @@ pub enum FailureReason {
     /// The chain does not let this application make HTTP requests.
     #[error("the chain does not permit HTTP requests of application {0}")]
     HttpNotPermitted(ApplicationId),
+    /// The chain does not let this application query services.
+    #[error("the chain does not permit application {0} to query services")]
+    ServicesNotPermitted(ApplicationId),
     /// The policy does not let anybody ask this server.
-    #[error("HTTP requests to {server} are not allowed: it is not on the policy's list")]
+    #[error(
+        "HTTP requests to {} are not allowed: it is not on the policy's list",
+        Printable(server)
+    )]
     HttpServerNotAllowed {
         /// The host, and its port if that is unusual.
         server: String,
@@ -203,7 +213,7 @@ pub enum FailureReason {
         subscriber: ApplicationId,
     },
     /// A published module's service was refused.
-    #[error("service refused: {0}")]
+    #[error("service refused: {}", printable(.0))]
     Service(PrepareError),
     /// A query was sent to an application whose module has no service.
     #[error("application {0} has no service")]
@@ -230,6 +240,9 @@ pub enum FailureReason {
 /// A limit of [`crate::ResourcePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LimitKind {
+    /// Fuel of the block. A transaction that spends all of its own runs out of fuel.
+    #[error("fuel of the block")]
+    Fuel,
     /// Messages sent in the block.
     #[error("messages of the block")]
     Messages,
@@ -290,12 +303,15 @@ pub enum LimitKind {
     /// Size of one event.
     #[error("size of an event")]
     EventBytes,
-    /// Bytes of events that the block emits or reads from other blocks.
-    #[error("bytes of the block's events")]
+    /// Bytes of the block's outcome: of events that it emits, and of answers from outside that it records.
+    #[error("bytes of the block's outcome")]
     BlockBytes,
     /// Length of a stream's name.
     #[error("length of a stream's name")]
     StreamNameBytes,
+    /// Size of the block and its outcome together.
+    #[error("size of the block with its outcome")]
+    OutcomeBytes,
     /// Streams that an application follows on one chain.
     #[error("streams followed by one application")]
     Subscriptions,
@@ -310,6 +326,29 @@ pub enum LimitKind {
     ServiceResponseBytes,
 }
 
+impl LimitKind {
+    /// How much of this was used; nothing if [`Resources`] do not count it.
+    pub const fn used(self, resources: &Resources) -> u64 {
+        match self {
+            Self::Fuel => resources.wasm_fuel,
+            Self::Messages => resources.messages,
+            Self::MessageBytes => resources.message_size,
+            Self::BytesRead => resources.bytes_to_read,
+            Self::BytesWritten => resources.bytes_to_write,
+            Self::ReadOperations => resources.read_operations,
+            Self::WriteOperations => resources.write_operations,
+            Self::BytesRuntime => resources.bytes_runtime,
+            Self::BlobsPublished => resources.blobs_to_publish,
+            Self::BlobBytesPublished => resources.blob_bytes_to_publish,
+            Self::BlobsRead => resources.blobs_to_read,
+            Self::BlobBytesRead => resources.blob_bytes_to_read,
+            Self::HttpRequests => resources.http_requests,
+            Self::ServiceQueries => resources.service_as_oracle_queries,
+            _ => 0,
+        }
+    }
+}
+
 /// Something that exists elsewhere and is not here yet.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MissingData {
@@ -319,6 +358,16 @@ pub enum MissingData {
     /// An event of another chain.
     #[error("event {0} is not in the store: fetch it, or wait until it is emitted, and try again")]
     Event(EventId),
+    /// Machine code: this node's engine does not compile what was published, or not with what it may use for it.
+    #[error(
+        "this node cannot compile {code} ({reason}): leave out what needs it, or run it on another node"
+    )]
+    Compiled {
+        /// The contract or service.
+        code: BlobId,
+        /// What the engine said.
+        reason: String,
+    },
 }
 
 /// A fault of the node.
@@ -347,9 +396,9 @@ pub enum Fault {
     /// The thread that ran a block panicked, which is a bug.
     #[error("a block's thread panicked: {0}")]
     Panicked(String),
-    /// More queries wait than this node has room for.
-    #[error("too many queries are waiting: ask again later")]
-    Overloaded,
+    /// More queries of the chain wait than this node has room for.
+    #[error("too many queries of chain {0} are waiting: ask again later")]
+    Overloaded(ChainId),
     /// The calls were made in the wrong order, which is a bug of the caller.
     #[error("the session was used wrongly: {0}")]
     Misuse(&'static str),

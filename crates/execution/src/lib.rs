@@ -21,9 +21,11 @@ mod modules;
 mod oracle;
 mod policy;
 mod pool;
+mod printable;
 mod report;
 mod runtime;
 mod service;
+mod service_queue;
 mod service_threads;
 mod session;
 mod streams;
@@ -31,7 +33,8 @@ mod trace;
 
 pub use action::{
     Action, Message, MessageContext, MessageKind, Operation, OracleResponse, OutgoingMessage,
-    StreamHead, SubscriberUpdate, SystemMessage, SystemOperation, TransactionEffects,
+    ServiceQuestion, StreamHead, SubscriberUpdate, SystemMessage, SystemOperation,
+    TransactionEffects,
 };
 pub use choice::{EngineKind, Mode, SessionKind, UnknownChoice};
 pub use contract::{ContractSnapshot, UserContract};
@@ -42,9 +45,12 @@ pub use oracle::{HttpBounds, NoOracle, Oracle, OracleError};
 pub use policy::{Prices, ResourceLimits, ResourcePolicy};
 pub use pool::BlockPool;
 pub use report::{ApplicationReport, TransactionReport};
+pub use runtime::HTTP_REQUESTS_ASKED_PER_RECORDED;
 pub use service::{QueryContext, QueryError, QueryOutcome, ServiceCounts, ServiceInstances};
 pub use service_threads::ServiceThreads;
-pub use session::{BlockContext, Refusal, Session, SessionCheckpoint, SessionOutcome};
+pub use session::{
+    BlockContext, FinalizationRoom, Refusal, Session, SessionCheckpoint, SessionOutcome,
+};
 pub use streams::{MAX_STREAM_NAME_BYTES, put_event};
 pub use trace::{PortableSize, Trace};
 

@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use resident_base::http;
 use thiserror::Error;
 
+use crate::printable::Printable;
+
 /// Asks the world outside, for blocks that are being built. Blocks that are run again replay what they
 /// recorded, and ask nobody.
 ///
@@ -43,7 +45,7 @@ pub enum OracleError {
     #[error("this node makes no HTTP requests; build the block on one that does")]
     Refused,
     /// There was no answer from the server.
-    #[error("{server} did not answer: {reason}")]
+    #[error("{} did not answer: {}", Printable(server), Printable(reason))]
     Unreachable {
         /// The server.
         server: String,
@@ -51,15 +53,24 @@ pub enum OracleError {
         reason: String,
     },
     /// The answer took too long.
-    #[error("{server} did not answer within {timeout:?}")]
+    #[error("{} did not answer within {timeout:?}", Printable(server))]
     TimedOut {
         /// The server.
         server: String,
         /// How long it could take.
         timeout: Duration,
     },
+    /// Building the block has asked often enough, whatever failed and was tried again.
+    #[error("building the block has made {limit} HTTP requests already")]
+    TooMany {
+        /// How often it may ask.
+        limit: u64,
+    },
     /// The answer is too long.
-    #[error("the answer of {server} has more than the {limit} bytes that are allowed")]
+    #[error(
+        "the answer of {} has more than the {limit} bytes that are allowed",
+        Printable(server)
+    )]
     TooLarge {
         /// The server.
         server: String,

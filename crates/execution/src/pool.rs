@@ -2,12 +2,13 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
-    collections::VecDeque,
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use futures::channel::oneshot;
@@ -17,18 +18,24 @@ use crate::{Fault, runtime::MAX_CALL_DEPTH};
 
 type Job = Box<dyn FnOnce() + Send>;
 
+type JobNumber = u64;
+
 /// A bounded number of threads, each of which runs one block at a time.
 ///
 /// A block stays on its thread from beginning to end, and the threads are used again. Jobs wait in
 /// the order in which they came. While a block does nothing but wait for what another one is making, a
-/// spare thread takes its place. Dropping the pool waits for the jobs that have begun or wait.
+/// spare thread takes its place, and so it does when a block has run for a second while others wait: as far as
+/// there are spare threads, blocks that take long do not hold up all others. Dropping the pool waits for
+/// the jobs that have begun or wait.
 pub struct BlockPool {
     queue: Arc<Queue>,
 }
 
 struct Queue {
-    /// Jobs that may run at the same time, not counting those that wait.
+    /// Jobs that may run at the same time, not counting those that wait, or that run for long.
     size: usize,
+    /// After this time a job does not hold up others any more.
+    patience: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -36,9 +43,10 @@ struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// Jobs that run and do not wait. When a wait ends this can become more than the size, until a job
-    /// ends.
-    active: usize,
+    /// Jobs that run and do not wait, and since when they run, unless they have lost their place to another
+    /// because they take long. When a wait ends this can become more than the size, until a job ends.
+    active: BTreeMap<JobNumber, Instant>,
+    next_number: JobNumber,
     /// Threads without a job, those included that are about to take one.
     idle: usize,
     threads: Vec<JoinHandle<()>>,
@@ -48,11 +56,16 @@ struct State {
 thread_local! {
     /// The queue that this thread takes its jobs from.
     static QUEUE: RefCell<Option<Arc<Queue>>> = const { RefCell::new(None) };
+    /// The job that runs on this thread, and since when.
+    static JOB: Cell<Option<(JobNumber, Instant)>> = const { Cell::new(None) };
 }
 
+/// What runs as long as this, while others wait for their turn, loses its place to them.
+const LONG: Duration = Duration::from_secs(1);
+
 /// The most threads that a pool starts beyond those that it was told to have. This many blocks can wait
-/// for the same contract to be compiled before they hold up others.
-const SPARE_THREADS: usize = 32;
+/// for the same contract to be compiled, or take long, before they hold up others.
+pub(crate) const SPARE_THREADS: usize = 32;
 
 /// The stack of a block's thread. Wasmtime gives every instance that is entered its own
 /// [`NATIVE_STACK_BYTES`], counted from where the stack is then, so there is room for as many as can be
@@ -62,8 +75,13 @@ pub(crate) const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
 impl BlockPool {
     /// Starts `threads` threads, at least one.
     pub fn new(threads: usize) -> Self {
+        Self::with_patience(threads, LONG)
+    }
+
+    fn with_patience(threads: usize, patience: Duration) -> Self {
         let queue = Arc::new(Queue {
             size: threads.max(1),
+            patience,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -135,7 +153,9 @@ struct Aside<'a>(&'a Arc<Queue>);
 impl<'a> Aside<'a> {
     fn step(queue: &'a Arc<Queue>) -> Self {
         let mut state = queue.lock();
-        state.active -= 1;
+        if let Some((number, _)) = JOB.get() {
+            state.active.remove(&number);
+        }
         queue.find_thread(&mut state);
         Aside(queue)
     }
@@ -143,7 +163,9 @@ impl<'a> Aside<'a> {
 
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
-        self.0.lock().active += 1;
+        if let Some((number, since)) = JOB.get() {
+            self.0.lock().active.insert(number, since);
+        }
     }
 }
 
@@ -152,9 +174,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that somebody takes the next job, if it may run.
+    /// Sees to it that somebody takes the next job as soon as it may run.
     fn find_thread(self: &Arc<Self>, state: &mut State) {
-        if state.jobs.is_empty() || state.active >= self.size {
+        if state.jobs.is_empty() {
             return;
         }
         if state.idle > 0 {
@@ -186,10 +208,14 @@ impl Queue {
     fn next(self: &Arc<Self>) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if state.active < self.size
+            let now = Instant::now();
+            if self.has_place(&mut state, now)
                 && let Some(job) = state.jobs.pop_front()
             {
-                state.active += 1;
+                let number = state.next_number;
+                state.next_number += 1;
+                state.active.insert(number, now);
+                JOB.set(Some((number, now)));
                 state.idle -= 1;
                 // Whoever brought the job behind it may have counted on this thread.
                 self.find_thread(&mut state);
@@ -199,16 +225,41 @@ impl Queue {
                 self.changed.notify_all();
                 return None;
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.sleep(state, now);
+        }
+    }
+
+    /// Whether another job may run. Those that took long have no place any more if others want it.
+    fn has_place(&self, state: &mut State, now: Instant) -> bool {
+        if state.active.len() >= self.size && !state.jobs.is_empty() {
+            let is_short = |since: &Instant| now.saturating_duration_since(*since) < self.patience;
+            state.active.retain(|_, since| is_short(since));
+        }
+        state.active.len() < self.size
+    }
+
+    /// Waits for a change, or until the first job that others wait for has taken long.
+    fn sleep<'a>(&self, state: MutexGuard<'a, State>, now: Instant) -> MutexGuard<'a, State> {
+        let first = state.active.values().min();
+        let until = first.map(|since| *since + self.patience);
+        match until.filter(|_| !state.jobs.is_empty()) {
+            None => {
+                let woken = self.changed.wait(state);
+                woken.unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(until) => {
+                let time = until.saturating_duration_since(now);
+                let woken = self.changed.wait_timeout(state, time);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
         }
     }
 
     fn job_ended(&self) {
         let mut state = self.lock();
-        state.active -= 1;
+        if let Some((number, _)) = JOB.take() {
+            state.active.remove(&number);
+        }
         state.idle += 1;
     }
 }
@@ -285,6 +336,20 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_takes_long_does_not_hold_up_others() {
+        let pool = BlockPool::with_patience(1, Duration::from_millis(20));
+        let (sender, receiver) = mpsc::channel();
+        let limit = Duration::from_secs(60);
+        let first = pool.run(move || receiver.recv_timeout(limit).is_ok());
+        let others: Vec<_> = (0..3).map(|number| pool.run(move || number)).collect();
+        for (number, other) in others.into_iter().enumerate() {
+            assert!(matches!(block_on(other), Ok(done) if done == number));
+        }
+        sender.send(()).unwrap();
+        assert!(matches!(block_on(first), Ok(true)));
+    }
+
+    #[test]
     fn spare_threads_are_bounded_and_all_jobs_are_done() {
         let counts = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
         let pool = BlockPool::new(2);
@@ -303,7 +368,7 @@ mod tests {
         let [running, most, done] = counts.map(|count| count.load(Ordering::SeqCst));
         assert_eq!((running, done), (0, 100));
         assert!(most <= 2 + SPARE_THREADS, "{most} at once");
-        assert_eq!(queue.lock().active, 0);
+        assert!(queue.lock().active.is_empty());
     }
 
     #[test]
@@ -315,7 +380,7 @@ mod tests {
         assert!(matches!(block_on(pool.run(|| 7)), Ok(7)));
         let queue = pool.queue.clone();
         drop(pool);
-        assert_eq!(queue.lock().active, 0);
+        assert!(queue.lock().active.is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use resident_base::{ApplicationId, BlockHeight, ChainId, CryptoHash, Timestamp};
-use resident_storage::Journal;
+use resident_storage::{Journal, JournalError};
 use resident_wasm::GuestFailure;
 use thiserror::Error;
 
@@ -25,7 +25,7 @@ pub struct QueryContext {
     pub timestamp: Timestamp,
     /// The fuel that the query may spend.
     pub fuel: u64,
-    /// When the service's next call of the host fails; none lets it run until the fuel is spent.
+    /// When the query ends, whatever it does; none lets it run until the fuel is spent.
     pub deadline: Option<Instant>,
 }
 
@@ -67,7 +67,23 @@ pub enum QueryError {
     Missing(MissingData),
     /// This node cannot go on.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(Fault),
+}
+
+impl From<Fault> for QueryError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Storage(JournalError::Changed) => QueryError::StateChanged,
+            fault => QueryError::Fault(fault),
+        }
+    }
+}
+
+impl QueryContext {
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
 }
 
 /// What [`ServiceInstances`] did so far.
@@ -135,13 +151,16 @@ impl ServiceInstances {
     ///
     /// # Errors
     /// If there is no answer. [`QueryError::StateChanged`] leaves it to the caller to read the chain's
-    /// height again and to repeat the query.
+    /// height again and to repeat the query. One whose deadline has passed is not run.
     pub fn query(
         &mut self,
         context: &QueryContext,
         id: ApplicationId,
         query: Vec<u8>,
     ) -> Result<QueryOutcome, QueryError> {
+        if context.is_late() {
+            return Err(QueryError::Deadline);
+        }
         self.counts.queries += 1;
         let mut journal = self.open(context.chain_id)?;
         let hash = journal.state_hash().map_err(Fault::from)?;
@@ -155,6 +174,7 @@ impl ServiceInstances {
         let result = handle.enter_service(id, query);
         let mut runtime = handle.into_inner();
         let done = runtime.query.take().expect("a query keeps its own state");
+        let is_out_of_time = done.is_out_of_time();
         self.counts.instantiations += runtime.trace.instantiations;
         if self
             .open(context.chain_id)?
@@ -176,6 +196,7 @@ impl ServiceInstances {
                 response,
                 operations: done.operations,
             }),
+            Err(stop) if is_out_of_time && is_out_of_fuel(&stop) => Err(QueryError::Deadline),
             Err(stop) => Err(explain(stop, id, context.fuel)),
         }
     }
@@ -232,6 +253,13 @@ fn block_context(context: &QueryContext) -> BlockContext {
     }
 }
 
+fn is_out_of_fuel(stop: &Stop) -> bool {
+    let Stop::Failure(failure) = stop else {
+        return false;
+    };
+    failure.reason == FailureReason::Guest(GuestFailure::OutOfFuel)
+}
+
 fn explain(stop: Stop, asked: ApplicationId, fuel: u64) -> QueryError {
     match stop {
         Stop::Failure(failure) => match failure.reason {
@@ -244,6 +272,6 @@ fn explain(stop: Stop, asked: ApplicationId, fuel: u64) -> QueryError {
             QueryError::UnknownApplication(asked)
         }
         Stop::Missing(missing) => QueryError::Missing(missing),
-        Stop::Fault(fault) => QueryError::Fault(fault),
+        Stop::Fault(fault) => fault.into(),
     }
 }

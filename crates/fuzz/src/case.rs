@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use resident_execution::ModuleCacheConfig;
 use resident_wasm::{
     prepare::{PrepareError, PreparedModule, RefusalReason},
     prepare_contract,
@@ -21,6 +22,7 @@ use crate::{
     random::Random,
     sessions::{self, Code},
     tally::Tally,
+    towns,
     wrap::wrap,
 };
 
@@ -41,6 +43,8 @@ pub enum Level {
     Instances,
     /// Contracts as applications of a chain, on every engine and session.
     Sessions,
+    /// Honest and hostile citizens of a town of chains, on one node that everybody else checks.
+    Towns,
 }
 
 impl fmt::Display for Level {
@@ -48,6 +52,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Level::Instances => "instances",
             Level::Sessions => "sessions",
+            Level::Towns => "towns",
         })
     }
 }
@@ -80,6 +85,7 @@ impl fmt::Display for Finding {
 /// Runs cases, one after another.
 pub struct Fuzzer {
     engines: Engines,
+    modules: ModuleCacheConfig,
     cases: u32,
 }
 
@@ -90,7 +96,11 @@ impl Fuzzer {
     /// If one of them cannot be used here.
     pub fn new() -> Result<Self, String> {
         let engines = Engines::new()?;
-        Ok(Fuzzer { engines, cases: 0 })
+        Ok(Fuzzer {
+            engines,
+            modules: ModuleCacheConfig::default(),
+            cases: 0,
+        })
     }
 
     /// Runs one case, and counts what it did. A panic is a finding too.
@@ -125,28 +135,39 @@ impl Fuzzer {
         if self.cases.is_multiple_of(CASES_PER_ENGINES) {
             self.engines = Engines::new()?;
         }
+        match level {
+            Level::Towns => towns::run(seed, &self.modules, tally),
+            Level::Instances => self.run_contracts(seed, false, module, tally),
+            Level::Sessions => self.run_contracts(seed, true, module, tally),
+        }
+    }
+
+    /// Runs a random contract by itself, or with perhaps another one in sessions.
+    fn run_contracts(
+        &self,
+        seed: u64,
+        in_sessions: bool,
+        module: &mut Option<Vec<u8>>,
+        tally: &mut Tally,
+    ) -> Result<(), Difference> {
         let Some(contract) = contract(seed, module, tally)? else {
             return Ok(());
         };
         let mut random = Random::new(seed, 3);
-        match level {
-            Level::Instances => {
-                let Contract {
-                    prepared,
-                    functions,
-                } = &contract;
-                instances::run(&self.engines, prepared, *functions, &mut random, tally)
-            }
-            Level::Sessions => {
-                let mut codes = vec![code(module, &contract)];
-                if random.percent(50) {
-                    let mut second = None;
-                    let contract = self::contract(seed ^ OTHER_SEEDS, &mut second, tally)?;
-                    codes.extend(contract.map(|contract| code(&second, &contract)));
-                }
-                sessions::run(&codes, &mut random, tally)
-            }
+        if !in_sessions {
+            let Contract {
+                prepared,
+                functions,
+            } = &contract;
+            return instances::run(&self.engines, prepared, *functions, &mut random, tally);
         }
+        let mut codes = vec![code(module, &contract)];
+        if random.percent(50) {
+            let mut second = None;
+            let contract = self::contract(seed ^ OTHER_SEEDS, &mut second, tally)?;
+            codes.extend(contract.map(|contract| code(&second, &contract)));
+        }
+        sessions::run(&codes, &mut random, tally)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use resident_fuzz::{Finding, Fuzzer, Level, Tally, with_stack};
+use resident_fuzz::{Finding, Fuzzer, Level, Tally, figures, with_stack};
 
 /// How often progress is shown.
 const PROGRESS: Duration = Duration::from_secs(30);
@@ -43,6 +43,7 @@ enum Levels {
     Instances,
     Sessions,
     Both,
+    Towns,
 }
 
 impl Options {
@@ -50,6 +51,7 @@ impl Options {
         match self.level {
             Levels::Instances => Level::Instances,
             Levels::Sessions => Level::Sessions,
+            Levels::Towns => Level::Towns,
             Levels::Both if seed.is_multiple_of(SESSIONS_EVERY) => Level::Sessions,
             Levels::Both => Level::Instances,
         }
@@ -109,6 +111,9 @@ fn run(options: &Options) -> Result<u64, String> {
     println!(
         "\nfinished: {cases} cases in {seconds} s, seeds {first} to {last}, {findings} findings{tally}"
     );
+    if options.level == Levels::Towns {
+        println!("\nmedian / largest:\n{}", figures(&tally));
+    }
     Ok(findings)
 }
 

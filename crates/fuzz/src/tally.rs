@@ -32,6 +32,15 @@ impl Tally {
             .unwrap_or_default()
     }
 
+    /// All counts of a group, by name.
+    pub(crate) fn counts<'a>(&'a self, group: &str) -> Vec<(&'a str, u64)> {
+        let prefix = format!("{group}: ");
+        let counts = self.0.iter();
+        counts
+            .filter_map(|(name, count)| Some((name.strip_prefix(&prefix)?, *count)))
+            .collect()
+    }
+
     /// All counts of a group together.
     pub fn total(&self, group: &str) -> u64 {
         let prefix = format!("{group}: ");

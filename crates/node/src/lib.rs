@@ -13,6 +13,7 @@
 //! | `query` | asking services |
 //! | `deliver` | from outboxes to inboxes |
 //! | `http` | [`HttpOracle`]: the world outside that contracts may ask |
+//! | `slow` | telling the operator who keeps the node busy |
 //! | `registry` | which chains this node keeps |
 //! | `locks` | one block at a time per chain, any number of chains at once |
 //!
@@ -28,6 +29,7 @@ mod locks;
 mod propose;
 mod query;
 mod registry;
+mod slow;
 mod streams;
 
 pub use config::{Clock, NodeConfig};

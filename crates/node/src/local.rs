@@ -119,28 +119,26 @@ impl LocalNode {
 
     /// Who may propose blocks on the chain.
     pub async fn ownership(&self, chain: ChainId) -> Result<ChainOwnership, NodeError> {
-        let executor = self.executor.clone();
-        self.pool
-            .run(move || read_ownership(&executor, chain))
-            .await?
+        match self.executor.stored_ownership(chain).await? {
+            Some(ownership) => Ok(ownership),
+            // Before its first block a chain has no state, only its description.
+            None => Ok(self.description(chain).await?.config.ownership),
+        }
     }
 
     /// How the chain began.
     pub async fn description(&self, chain: ChainId) -> Result<ChainDescription, NodeError> {
-        let executor = self.executor.clone();
-        self.pool
-            .run(move || read_description(&executor, chain))
-            .await?
+        let blob = self.executor.stored_blob(description_id(chain)).await?;
+        decode_description(chain, blob)
     }
 
     /// What an owner has of the native token on this chain; [`AccountOwner::CHAIN`] asks for the
     /// chain's own balance. Zero before the chain's first block.
+    ///
+    /// Like all that only looks up what is stored, it needs none of the threads that run blocks and
+    /// queries, so it is answered whatever those do.
     pub async fn balance(&self, chain: ChainId, owner: AccountOwner) -> Result<Amount, NodeError> {
-        let executor = self.executor.clone();
-        Ok(self
-            .pool
-            .run(move || executor.read_balance(chain, owner))
-            .await??)
+        Ok(self.executor.stored_balance(chain, owner).await?)
     }
 
     /// Reads the chain's own records: tip, blocks, inbox and outbox.
@@ -182,10 +180,15 @@ pub(crate) fn read_ownership(
 }
 
 fn read_description(executor: &Executor, chain: ChainId) -> Result<ChainDescription, NodeError> {
-    let id = BlobId::new(BlobType::ChainDescription, chain.0);
-    let blob = executor
-        .read_blob(id)?
-        .ok_or(NodeError::UnknownChain { chain })?;
+    decode_description(chain, executor.read_blob(description_id(chain))?)
+}
+
+fn description_id(chain: ChainId) -> BlobId {
+    BlobId::new(BlobType::ChainDescription, chain.0)
+}
+
+fn decode_description(chain: ChainId, blob: Option<Blob>) -> Result<ChainDescription, NodeError> {
+    let blob = blob.ok_or(NodeError::UnknownChain { chain })?;
     let what = "a chain's description";
     bcs::from_bytes(blob.bytes()).map_err(|_| NodeError::DamagedRecord { what })
 }

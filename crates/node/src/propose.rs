@@ -1,5 +1,7 @@
 //! One block, from an owner's wish to a durable commit.
 
+use std::time::Instant;
+
 use resident_base::{
     AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
 };
@@ -15,7 +17,7 @@ use crate::{
     config::NodeConfig,
     error::NodeError,
     local::{LocalNode, read_ownership},
-    registry,
+    registry, slow,
 };
 
 /// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
@@ -39,6 +41,8 @@ pub struct CommittedBlock {
     pub trace: Trace,
     /// Who used what in it.
     pub report: ExecutionReport,
+    /// How many transactions were run to build it, those that failed and those of earlier attempts included.
+    pub executions: u64,
 }
 
 impl CommittedBlock {
@@ -148,6 +152,7 @@ impl LocalNode {
             rejected,
             dropped,
             dropped_updates,
+            executions,
             ..
         } = staged;
         let BlockExecution {
@@ -171,6 +176,7 @@ impl LocalNode {
             dropped_updates,
             trace,
             report,
+            executions,
         })
     }
 
@@ -197,7 +203,10 @@ impl LocalNode {
         let (executor, config) = (self.executor.clone(), self.config.clone());
         let staged = self.pool.run(move || {
             check_owner(&executor, &draft)?;
-            stage_and_verify(&executor, config, draft)
+            let (chain, begun) = (draft.chain_id, Instant::now());
+            let staged = stage_and_verify(&executor, config, draft);
+            slow::note(chain, begun.elapsed(), &staged);
+            staged
         });
         staged.await?
     }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use futures::executor::block_on;
 use resident_base::{ApplicationId, ChainId};
 use resident_chain::ChainReader;
-use resident_execution::{QueryContext, QueryError, QueryOutcome, ServiceInstances};
+use resident_execution::{
+    BlockPool, Fault, QueryContext, QueryError, QueryOutcome, ServiceInstances,
+};
 
 use crate::{error::NodeError, local::LocalNode, registry};
 
@@ -15,11 +17,14 @@ const MAX_ATTEMPTS: u32 = 4;
 /// What queries may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryConfig {
-    /// How many queries run at the same time. Those of one chain run one after the other.
+    /// How many queries run at the same time. At most half of them, rounded up, are of one chain or of one
+    /// application, and those of one application on one chain run one after the other. With a single thread,
+    /// a query that takes long holds up all others until its time is over.
     pub threads: usize,
     /// The most instances of services that each thread keeps between queries.
     pub instances: usize,
-    /// The fuel of one query.
+    /// The fuel of one query. A query that only computes can spend a hundred million of it in each second of
+    /// its time, so that it ends in time on the slowest machine; what calls the host can spend all.
     pub fuel: u64,
     /// The time of one query, waiting included.
     pub time: Duration,
@@ -28,7 +33,7 @@ pub struct QueryConfig {
 impl Default for QueryConfig {
     fn default() -> Self {
         Self {
-            threads: 1,
+            threads: BlockPool::default_size().div_ceil(2).max(2),
             instances: 100,
             fuel: 10_000_000_000,
             time: Duration::from_secs(10),
@@ -63,11 +68,35 @@ impl LocalNode {
                 deadline: Some(Instant::now() + time),
             },
         };
-        let answer = self
-            .services
-            .run(chain, move |services| question.ask(services));
-        Ok(answer.await??)
+        let begun = Instant::now();
+        let ask = move |services: &mut ServiceInstances| question.ask(services);
+        let answer = self.services.ask(chain, application, ask).await;
+        let answer = answer.map_err(NodeError::from);
+        let answer = answer.and_then(|answer| Ok(answer?));
+        if let Err(error) = &answer {
+            note(chain, application, begun.elapsed(), error);
+        }
+        answer
     }
+}
+
+/// Tells the operator whose queries take too much.
+fn note(chain: ChainId, application: ApplicationId, time: Duration, error: &NodeError) {
+    let level = match error {
+        // Costs nothing, so there may be many of them.
+        NodeError::Fault(Fault::Overloaded(_)) => log::Level::Info,
+        NodeError::Fault(_)
+        | NodeError::Query(
+            QueryError::Deadline | QueryError::OutOfFuel { .. } | QueryError::Fault(_),
+        ) => log::Level::Warn,
+        _ => log::Level::Debug,
+    };
+    log::log!(
+        target: "query",
+        level,
+        "chain {chain}: no answer of application {application} after {} ms: {error}",
+        time.as_millis()
+    );
 }
 
 struct Question {
@@ -81,6 +110,13 @@ impl Question {
     /// Blocks of the chain do not wait for queries, so an answer only counts if none came between.
     fn ask(mut self, services: &mut ServiceInstances) -> Result<QueryOutcome, QueryError> {
         for _ in 0..MAX_ATTEMPTS {
+            if self
+                .context
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                return Err(QueryError::Deadline);
+            }
             let tip = block_on(self.reader.tip())?;
             self.context.next_height = tip.next_height;
             let answer = services.query(&self.context, self.application, self.query.clone());

@@ -121,9 +121,19 @@ impl<S: Service> ServiceInstance<S> {
         let mut service = self.service.borrow_mut();
         let service = service.get_or_insert_with(make_service);
         let response = service.handle_query(decode_json(query, "query"));
-        serde_json::to_vec(&response.blocking_wait())
-            .unwrap_or_else(|error| refuse("encode the response", &error))
+        encode_response(response.blocking_wait())
     }
+}
+
+/// A GraphQL answer may hold any number, of which its readers in JavaScript would round the large ones.
+#[cfg_attr(
+    not(feature = "graphql"),
+    expect(unused_mut, reason = "only GraphQL answers change")
+)]
+fn encode_response(mut response: impl serde::Serialize + 'static) -> Vec<u8> {
+    #[cfg(feature = "graphql")]
+    crate::graphql::make_exact(&mut response);
+    serde_json::to_vec(&response).unwrap_or_else(|error| refuse("encode the response", &error))
 }
 
 #[inline(never)]

@@ -9,6 +9,7 @@
 //! chains that finish a block together share one fsync. Reads run on the caller's thread against
 //! the last commit and never wait for a writer.
 
+mod damage;
 mod open;
 mod writer;
 
@@ -17,6 +18,7 @@ use std::{ops::Bound, path::Path, sync::Arc};
 use futures::future::ready;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
+use damage::{Damage, failure, without_panic};
 pub use open::OpenError;
 use writer::Writer;
 
@@ -38,39 +40,51 @@ const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records
 /// A store in one file on a local disk; see the module's source for its layout. Share it as
 /// `Arc<DiskStore>`. Dropping it finishes the queued writes and stops the writer thread.
 pub struct DiskStore {
-    database: Arc<Database>,
-    writer: Writer,
+    /// Taken only when dropped.
+    database: Option<Arc<Database>>,
+    damage: Arc<Damage>,
+    /// Taken only when dropped.
+    writer: Option<Writer>,
 }
 
 impl DiskStore {
     /// Opens the store in a folder, which is made if it does not exist.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         let database = Arc::new(open::open(folder.as_ref())?);
-        let writer = Writer::start(database.clone()).map_err(|source| OpenError::NoThread {
+        let damage = Arc::new(Damage::default());
+        let writer = Writer::start(database.clone(), damage.clone());
+        let writer = writer.map_err(|source| OpenError::NoThread {
             folder: folder.as_ref().to_owned(),
             source,
         })?;
-        Ok(Self { database, writer })
+        Ok(Self {
+            database: Some(database),
+            damage,
+            writer: Some(writer),
+        })
     }
 
     /// Number of transactions that the writer has committed since the store was opened. Several
     /// batches may share one.
     pub fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.writer.as_ref().map_or(0, Writer::commits)
     }
 
     fn records(&self) -> Result<Records, StoreError> {
-        let transaction = self.database.begin_read().map_err(failure)?;
+        let database = self.database.as_ref().ok_or(StoreError::Closed)?;
+        let transaction = database.begin_read().map_err(failure)?;
         transaction.open_table(RECORDS).map_err(failure)
     }
 
     fn read_now(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(&self.records()?, key)
+        self.damage.guard(|| get(&self.records()?, key))
     }
 
     fn read_many_now(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let records = self.records()?;
-        keys.iter().map(|key| get(&records, key)).collect()
+        self.damage.guard(|| {
+            let records = self.records()?;
+            keys.iter().map(|key| get(&records, key)).collect()
+        })
     }
 
     /// `entry` copies what the caller wants of a key and its value.
@@ -80,21 +94,44 @@ impl DiskStore {
         entry: impl Fn(&[u8], &[u8]) -> T,
         size_bytes: impl Fn(&T) -> usize,
     ) -> Result<Page<T>, StoreError> {
-        let records = self.records()?;
-        let start = match range.start_after {
-            Some(after) if after >= range.prefix => Bound::Excluded(after),
-            _ => Bound::Included(range.prefix),
-        };
-        let entries = records
-            .range::<&[u8]>((start, Bound::Unbounded))
-            .map_err(failure)?
-            .map(|found| {
-                let (key, value) = found.map_err(failure)?;
-                let in_range = key.value().starts_with(range.prefix);
-                Ok(in_range.then(|| entry(key.value(), value.value())))
-            })
-            .map_while(Result::transpose);
-        fill_page(entries, range.limit, size_bytes)
+        self.damage.guard(|| {
+            let records = self.records()?;
+            let start = match range.start_after {
+                Some(after) if after >= range.prefix => Bound::Excluded(after),
+                _ => Bound::Included(range.prefix),
+            };
+            let mut order = Order::default();
+            let entries = records
+                .range::<&[u8]>((start, Bound::Unbounded))
+                .map_err(failure)?
+                .map(|found| {
+                    let (key, value) = found.map_err(failure)?;
+                    order.check(key.value())?;
+                    let in_range = key.value().starts_with(range.prefix);
+                    Ok(in_range.then(|| entry(key.value(), value.value())))
+                })
+                .map_while(Result::transpose);
+            fill_page(entries, range.limit, &size_bytes)
+        })
+    }
+}
+
+/// A scan comes to an end only if its keys ascend, which those of damaged pages may not.
+#[derive(Default)]
+struct Order {
+    last: Option<Vec<u8>>,
+}
+
+impl Order {
+    fn check(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        if self.last.as_deref().is_some_and(|last| last >= key) {
+            let reason = "its keys are out of order".to_owned();
+            return Err(StoreError::Damaged { reason });
+        }
+        let last = self.last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(key);
+        Ok(())
     }
 }
 
@@ -141,7 +178,25 @@ impl KeyValueStore for DiskStore {
     }
 
     fn write(&self, batch: Batch) -> StoreFuture<'_, ()> {
-        Box::pin(self.writer.write(batch))
+        match &self.writer {
+            Some(writer) => Box::pin(writer.write(batch)),
+            None => Box::pin(ready(Err(StoreError::Closed))),
+        }
+    }
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        // Finishes what is queued, and lets go of the database.
+        self.writer = None;
+        let database = self.database.take();
+        if self.damage.is_found() {
+            // Closing would write into the file. The system closes it when the process ends.
+            std::mem::forget(database);
+            return;
+        }
+        // Nobody can be told any more. Whoever opens it next finds out.
+        let _ = without_panic(|| drop(database));
     }
 }
 
@@ -163,12 +218,4 @@ struct ScanRange<'a> {
 fn get(records: &Records, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     let value = records.get(key).map_err(failure)?;
     Ok(value.map(|value| value.value().to_vec()))
-}
-
-fn failure(error: impl Into<redb::Error>) -> StoreError {
-    match error.into() {
-        redb::Error::Corrupted(reason) => StoreError::Damaged { reason },
-        redb::Error::DatabaseClosed => StoreError::Closed,
-        other => StoreError::Failed(Arc::new(other)),
-    }
 }

@@ -1,8 +1,8 @@
 //! The state of one partition during one block.
 //!
-//! Three parts: [`ReadCache`] is the committed state as far as the block has seen it, and only
-//! grows; [`PendingWrites`] is what the block changed on top, with an undo log; [`SetHash`] is the
-//! hash of the committed state, which a block's net changes carry forward.
+//! Three parts: [`ReadCache`] is the committed state as far as the block has seen it and there is room;
+//! [`PendingWrites`] is what the block changed on top, with an undo log; [`SetHash`] is the hash of the
+//! committed state, which a block's net changes carry forward.
 //!
 //! What the store holds for a partition, all keys starting with the partition's own bytes:
 //!
@@ -21,6 +21,7 @@ mod error;
 mod keys;
 mod merge;
 mod pending;
+mod scan;
 mod set_hash;
 
 use std::sync::Arc;
@@ -33,11 +34,14 @@ pub use keys::{
     LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES, Namespace, partition_key, partition_state_key,
 };
 pub use pending::Mark;
+pub use scan::{Scan, ScanCost};
 
 use cache::ReadCache;
+use error::ScanSize;
 use keys::{accumulator_key, check_key, check_partition, state_key, stored_key};
 use merge::merge;
 use pending::PendingWrites;
+use scan::Meter;
 use set_hash::{ElementHasher, SetHash};
 
 use crate::{
@@ -51,9 +55,9 @@ pub type Value = Arc<[u8]>;
 
 /// State of one partition, for one block, on that block's own thread.
 ///
-/// Reads see the committed state below the block's own writes. Whatever was read once, also that
-/// something is absent, never goes to the store again. Rolling back keeps this cache, since it
-/// describes committed state, and undoes writes only.
+/// Reads see the committed state below the block's own writes. Whatever was read, also that something is
+/// absent, does not go to the store again as long as the cache of reads has room for it. Rolling back keeps
+/// this cache, since it describes committed state, and undoes writes only.
 pub struct Journal {
     cache: ReadCache,
     pending: PendingWrites,
@@ -104,6 +108,7 @@ impl Journal {
         key: &[u8],
     ) -> Result<Option<Value>, JournalError> {
         let key = checked_key(namespace, key)?;
+        self.cache.make_room();
         match self.pending.get(&key) {
             Some(written) => Ok(written.cloned()),
             None => Ok(self.cache.value(&key)?),
@@ -120,6 +125,7 @@ impl Journal {
             .iter()
             .map(|key| checked_key(namespace, key.as_ref()))
             .collect::<Result<_, _>>()?;
+        self.cache.make_room();
         let unwritten = keys.iter().filter(|key| self.pending.get(key).is_none());
         self.cache.load(unwritten.map(Vec::as_slice))?;
         let current = |key| match self.pending.get(key) {
@@ -132,6 +138,7 @@ impl Journal {
     /// Whether a key has a value, which may be empty.
     pub fn contains(&mut self, namespace: Namespace, key: &[u8]) -> Result<bool, JournalError> {
         let key = checked_key(namespace, key)?;
+        self.cache.make_room();
         match self.pending.get(&key) {
             Some(written) => Ok(written.is_some()),
             None => Ok(self.cache.contains(&key)?),
@@ -144,15 +151,7 @@ impl Journal {
         namespace: Namespace,
         prefix: &[u8],
     ) -> Result<Vec<Vec<u8>>, JournalError> {
-        let prefix = checked_key(namespace, prefix)?;
-        self.cache.know_keys(&prefix)?;
-        let mut size = error::ScanSize::default();
-        merge(self.cache.present(&prefix), self.pending.range(&prefix))
-            .map(|(key, _)| {
-                size.add(key, 0)?;
-                Ok(key[prefix.len()..].to_vec())
-            })
-            .collect()
+        Ok(self.scan_keys(namespace, prefix, FREE)?.found)
     }
 
     /// As [`find_keys`](Self::find_keys), with the values.
@@ -161,16 +160,42 @@ impl Journal {
         namespace: Namespace,
         prefix: &[u8],
     ) -> Result<Vec<(Vec<u8>, Value)>, JournalError> {
+        Ok(self.scan_key_values(namespace, prefix, FREE)?.found)
+    }
+
+    /// As [`find_keys`](Self::find_keys), for a caller that pays by what is walked over.
+    pub fn scan_keys(
+        &mut self,
+        namespace: Namespace,
+        prefix: &[u8],
+        rates: ScanCost,
+    ) -> Result<Scan<Vec<u8>>, JournalError> {
         let prefix = checked_key(namespace, prefix)?;
-        self.cache.know_values(&prefix)?;
-        let mut size = error::ScanSize::default();
-        merge(self.cache.present(&prefix), self.pending.range(&prefix))
-            .map(|(key, value)| {
-                let value = value.expect("`know_values` has loaded every value under the prefix");
-                size.add(key, value.len())?;
-                Ok((key[prefix.len()..].to_vec(), value.clone()))
-            })
-            .collect()
+        self.cache.make_room();
+        self.cache.know_keys(&prefix, &Meter::new(rates, false))?;
+        let meter = Meter::new(rates, false);
+        let found = self.walk(&prefix, &meter, |key, _| Ok(key.to_vec()))?;
+        let cost = meter.cost();
+        Ok(Scan { found, cost })
+    }
+
+    /// As [`find_key_values`](Self::find_key_values), for a caller that pays by what is walked over.
+    pub fn scan_key_values(
+        &mut self,
+        namespace: Namespace,
+        prefix: &[u8],
+        rates: ScanCost,
+    ) -> Result<Scan<(Vec<u8>, Value)>, JournalError> {
+        let prefix = checked_key(namespace, prefix)?;
+        self.cache.make_room();
+        self.cache.know_values(&prefix, &Meter::new(rates, true))?;
+        let meter = Meter::new(rates, true);
+        let found = self.walk(&prefix, &meter, |key, value| {
+            let value = value.ok_or(JournalError::Changed)?;
+            Ok((key.to_vec(), value.clone()))
+        })?;
+        let cost = meter.cost();
+        Ok(Scan { found, cost })
     }
 
     /// Sets a key's value.
@@ -251,6 +276,18 @@ impl Journal {
         })
     }
 
+    /// About the memory that the block's writes take, in bytes, until they are in the store. It follows from
+    /// what they are, so it is the same wherever the block is run. What else a journal keeps is a cache of
+    /// bounded size.
+    pub fn written_bytes(&self) -> u64 {
+        self.pending.size_bytes()
+    }
+
+    /// Whether the block has written a key, or deleted it.
+    pub fn is_written(&self, namespace: Namespace, key: &[u8]) -> bool {
+        self.pending.get(&state_key(namespace, key)).is_some()
+    }
+
     /// How often the block had to ask the store so far.
     pub fn statistics(&self) -> Statistics {
         self.cache.statistics()
@@ -260,6 +297,38 @@ impl Journal {
     fn load_replaced(&mut self) -> Result<(), JournalError> {
         let Self { cache, pending, .. } = self;
         Ok(cache.load(pending.iter().map(|(key, _)| key))?)
+    }
+
+    /// What exists under a prefix that the cache knows all about. `entry` gets keys without the prefix.
+    fn walk<T>(
+        &self,
+        prefix: &[u8],
+        meter: &Meter,
+        entry: impl Fn(&[u8], Option<&Value>) -> Result<T, JournalError>,
+    ) -> Result<Vec<T>, JournalError> {
+        let committed = self.cache.present(prefix).inspect(|found| meter.add(found));
+        let written = self
+            .pending
+            .values(prefix)
+            .inspect(|found| meter.add(found));
+        let (mut size, mut entries) = (ScanSize::default(), Vec::new());
+        for (key, value) in merge(committed, written) {
+            meter.check()?;
+            if self.pending.is_deleted(key) {
+                continue;
+            }
+            size.add(
+                key,
+                if meter.with_values() {
+                    value.map_or(0, |value| value.len())
+                } else {
+                    0
+                },
+            )?;
+            entries.push(entry(&key[prefix.len()..], value)?);
+        }
+        meter.check()?;
+        Ok(entries)
     }
 
     /// In key order.
@@ -323,6 +392,13 @@ impl Change<'_> {
         self.key.len() + self.new.map_or(0, |value| value.len())
     }
 }
+
+/// For callers that do not count.
+const FREE: ScanCost = ScanCost {
+    entry: 0,
+    byte: 0,
+    limit: u64::MAX,
+};
 
 fn checked_key(namespace: Namespace, key: &[u8]) -> Result<Vec<u8>, LimitExceeded> {
     check_key(key)?;

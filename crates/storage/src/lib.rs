@@ -47,8 +47,8 @@ pub use batch::{Batch, Operation};
 pub use disk::{DiskStore, FORMAT_VERSION, OpenError};
 pub use journal::{
     Finished, Journal, JournalError, LimitExceeded, LocalTag, MAX_KEY_BYTES, MAX_PARTITION_BYTES,
-    MAX_SCAN_BYTES, Mark, Namespace, SCAN_ENTRY_OVERHEAD_BYTES, Statistics, Value, partition_key,
-    partition_state_key,
+    MAX_SCAN_BYTES, Mark, Namespace, SCAN_ENTRY_OVERHEAD_BYTES, Scan, ScanCost, Statistics, Value,
+    partition_key, partition_state_key,
 };
 pub use memory::MemoryStore;
 pub use page::{MAX_PAGE_BYTES, Page};

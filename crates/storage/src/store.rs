@@ -93,7 +93,9 @@ pub enum StoreError {
     #[error("the store is closed; open it again")]
     Closed,
     /// The data on disk does not make sense.
-    #[error("the store is damaged ({reason}); stop the node and restore the folder from a backup")]
+    #[error(
+        "the store is damaged ({reason}); stop the node and restore the folder from a backup, or move it away and let the node fetch its chains again"
+    )]
     Damaged {
         /// What was found.
         reason: String,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use resident_base::{ApplicationId, ChainId};
+use resident_base::ChainId;
 use resident_execution::{Failure, FailureReason, Fault, Stop};
 
 use super::{Candidate, Staging};
 use crate::{
-    BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureSummary, Halt, Progress,
-    StagingPolicy, TransactionRunner, Verdict,
+    BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureCause, FailureSummary,
+    Halt, Progress, StagingPolicy, TransactionRunner, Verdict,
     committed::{check_time, failed},
     decide,
     policy::may_be_rejected,
@@ -17,15 +17,20 @@ use crate::{
 /// What one pass has come to.
 #[derive(Default)]
 pub(super) struct Attempt {
+    /// If set, only these of the candidates that may wait are tried: the pass is there to find something out.
+    only: Option<BTreeSet<usize>>,
     /// Which candidate each transaction of the block is.
     included: Vec<usize>,
     /// Accepted bundles and updates among them.
     accepted: BTreeSet<usize>,
+    /// How many failed for want of room or of an answer.
     limit_failures: u32,
     /// Senders of whom a bundle was dropped.
     dropped_senders: BTreeSet<ChainId>,
     /// Why no more bundles are tried, if so.
     stopped: Option<DropReason>,
+    /// An operation that others left no room for, which ends the pass.
+    crowded_out: Option<(usize, Failure)>,
     /// How many bundles the next checkpoint is for, as a power of two.
     spacing_log2: u32,
 }
@@ -49,21 +54,34 @@ pub(super) struct Run<C> {
 const MAX_SPACING_LOG2: u32 = 5;
 
 impl Attempt {
-    /// The last candidates in the block that could wait and entered the application, the last first.
-    pub(super) fn latest_touching<R: TransactionRunner>(
-        &self,
-        tracker: &BlockExecutionTracker<R>,
-        application_id: &ApplicationId,
-        count: usize,
-    ) -> Vec<usize> {
-        let has_touched =
-            |(position, _): &(usize, &usize)| tracker.has_touched(*position, application_id);
-        let touching = self.included.iter().enumerate().rev().filter(has_touched);
-        touching
-            .map(|(_, index)| *index)
-            .filter(|index| self.accepted.contains(index))
-            .take(count)
-            .collect()
+    /// A pass over all candidates, or over those of them that cannot wait and these.
+    pub(super) fn new(only: Option<BTreeSet<usize>>) -> Self {
+        Self {
+            only,
+            ..Self::default()
+        }
+    }
+
+    /// The operation that others left no room for, if there is one, and its failure.
+    pub(super) fn crowded_out(&self) -> Option<&(usize, Failure)> {
+        self.crowded_out.as_ref()
+    }
+
+    /// The candidates in the block that could wait, in their order.
+    pub(super) fn accepted(&self) -> &BTreeSet<usize> {
+        &self.accepted
+    }
+
+    /// The same, each with its position in the block.
+    pub(super) fn accepted_positions(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let included = self.included.iter().copied().enumerate();
+        included.filter(|(_, index)| self.accepted.contains(index))
+    }
+
+    fn leaves_out(&self, index: usize) -> bool {
+        self.only
+            .as_ref()
+            .is_some_and(|only| !only.contains(&index))
     }
 
     fn start_run<R: TransactionRunner>(
@@ -96,15 +114,28 @@ impl Staging<'_> {
     ) -> Result<(), BlockError> {
         let mut run = None;
         for index in 0..self.candidates.len() {
-            if self.candidates[index].is_removed() {
+            if let Some(failure) = self.candidates[index].settled_failure().cloned() {
+                self.reject_settled(index, failure, attempt, tracker)?;
                 continue;
             }
             let may_wait = self.candidates[index].transaction.may_wait();
+            if !self.candidates[index].is_open() {
+                // What is settled about a later one of its sender has to wait for it.
+                let origin = self.candidates[index].origin();
+                attempt.dropped_senders.extend(origin);
+                continue;
+            }
+            if may_wait && attempt.leaves_out(index) {
+                continue;
+            }
             match self.policy {
                 StagingPolicy::AutoRetry { .. } if may_wait => {
                     self.try_waiting(index, attempt, tracker, &mut run)?;
                 }
                 _ => self.run_or_fail(index, attempt, tracker)?,
+            }
+            if attempt.crowded_out.is_some() {
+                break;
             }
         }
         Ok(())
@@ -117,7 +148,7 @@ impl Staging<'_> {
         attempt: &mut Attempt,
         tracker: &mut BlockExecutionTracker<R>,
     ) -> Result<(), BlockError> {
-        let limit = self.max_transactions;
+        let limit = self.bounds.max_transactions;
         if tracker.transactions() >= limit {
             let found = self.candidates.len();
             return Err(BlockError::TooLarge {
@@ -133,11 +164,17 @@ impl Staging<'_> {
                 return self.reject_unseen(index, attempt, tracker);
             }
         }
-        let transaction = &self.candidates[index].transaction;
-        tracker
-            .execute(transaction, None)
-            .map_err(|halt| failed(index, halt))?;
-        attempt.include(index, false);
+        self.begin_asking(index);
+        match tracker.execute(&self.candidates[index].transaction, None) {
+            Ok(()) => attempt.include(index, false),
+            Err(Halt::Stop(Stop::Failure(failure)))
+                if FailureCause::of(&failure) == FailureCause::Crowded
+                    && !attempt.accepted.is_empty() =>
+            {
+                attempt.crowded_out = Some((index, failure));
+            }
+            Err(halt) => return Err(failed(index, halt)),
+        }
         Ok(())
     }
 
@@ -163,14 +200,22 @@ impl Staging<'_> {
             _ => attempt.start_run(tracker)?,
         };
         current.bundles_left -= 1;
+        self.begin_asking(index);
+        let spent_before = tracker.spent_fuel();
         match tracker.execute(&self.candidates[index].transaction, None) {
             Ok(()) => {
                 attempt.include(index, true);
                 *run = Some(current);
             }
             Err(Halt::Stop(Stop::Failure(failure))) => {
+                let spent = tracker.spent_fuel() - spent_before;
                 self.return_to_before(&current, attempt, tracker)?;
                 attempt.spacing_log2 = 0;
+                self.budget.wasted += spent;
+                if attempt.only.is_none() {
+                    self.tried = self.tried.max(index + 1);
+                    self.remember(index, &failure, spent);
+                }
                 self.fail(index, failure, attempt, tracker)?;
             }
             Err(Halt::Stop(Stop::Missing(data))) => {
@@ -180,6 +225,27 @@ impl Staging<'_> {
                 self.candidates[index].drop(DropReason::Missing(data));
             }
             Err(halt) => return Err(failed(index, halt)),
+        }
+        Ok(())
+    }
+
+    /// A bundle that was found out before, unless something keeps its sender's bundles out of this block.
+    fn reject_settled<R: TransactionRunner>(
+        &mut self,
+        index: usize,
+        failure: Failure,
+        attempt: &mut Attempt,
+        tracker: &mut BlockExecutionTracker<R>,
+    ) -> Result<(), BlockError> {
+        let candidate = &mut self.candidates[index];
+        let origin = candidate.origin();
+        if origin.is_some_and(|origin| attempt.dropped_senders.contains(&origin)) {
+            candidate.drop(DropReason::AfterDropped);
+        } else if tracker.transactions() >= self.bounds.max_transactions {
+            attempt.dropped_senders.extend(origin);
+            candidate.drop(DropReason::BlockFull);
+        } else {
+            reject(candidate, index, failure, attempt, tracker)?;
         }
         Ok(())
     }
@@ -226,11 +292,16 @@ impl Staging<'_> {
         attempt: &mut Attempt,
         transactions: usize,
     ) -> Option<DropReason> {
-        if transactions >= self.max_transactions {
+        if transactions >= self.bounds.max_transactions {
             attempt.stopped.get_or_insert(DropReason::BlockFull);
         }
-        if transactions > 0 && self.is_out_of_time() {
-            attempt.stopped.get_or_insert(DropReason::TimeBudget);
+        let is_free = attempt.only.is_some() || self.is_closing;
+        if !is_free && transactions > 0 && attempt.stopped.is_none() {
+            attempt.stopped = self.budget.used_up();
+        }
+        // Who passed before need not wait for others that fail.
+        if !is_free && transactions > 0 && attempt.stopped.is_none() && index >= self.tried {
+            attempt.stopped = self.budget.wasted_up();
         }
         if attempt.stopped.is_some() {
             return attempt.stopped.clone();
@@ -246,18 +317,19 @@ impl Staging<'_> {
         (sent > self.timestamp).then_some(DropReason::TooNew(sent))
     }
 
-    fn is_out_of_time(&mut self) -> bool {
-        match self.policy {
-            StagingPolicy::AutoRetry {
-                time_budget: Some(budget),
-                ..
-            } => (self.clock)() > *budget,
-            _ => false,
+    /// Settles what would fail again at a high price, or in every block.
+    fn remember(&mut self, index: usize, failure: &Failure, spent: u64) {
+        let is_own = FailureCause::of(failure) == FailureCause::Own;
+        if !is_own || !(failure.is_limit() || spent > self.bounds.remembered_fuel()) {
+            return;
+        }
+        match self.may_be_rejected(index) {
+            true => self.candidates[index].reject_for_good(failure.clone()),
+            false => self.remove(index, DropReason::Failed(failure.clone())),
         }
     }
 
-    /// Does with what failed and was rolled back what the policy says. An update is never rejected: there
-    /// is nobody whom it could go back to.
+    /// Does with what failed and was rolled back what the policy says.
     fn fail<R: TransactionRunner>(
         &mut self,
         index: usize,
@@ -267,7 +339,7 @@ impl Staging<'_> {
     ) -> Result<(), BlockError> {
         let transactions = tracker.transactions();
         let verdict = self.verdict(index, &failure, attempt, transactions);
-        if failure.is_limit() && transactions > 0 {
+        if FailureCause::of(&failure) != FailureCause::Own {
             attempt.limit_failures += 1;
         }
         let candidate = &mut self.candidates[index];
@@ -288,19 +360,10 @@ impl Staging<'_> {
         attempt: &Attempt,
         transactions: usize,
     ) -> Verdict {
-        let (max_failures, never_reject) = match self.policy {
-            StagingPolicy::AutoRetry {
-                max_failures,
-                never_reject_application_ids,
-                ..
-            } => (*max_failures, never_reject_application_ids),
-            StagingPolicy::Abort => (0, &BTreeSet::new()),
-        };
-        let incoming = self.candidates[index].transaction.bundle();
+        let max_failures = self.policy.max_failures();
         let summary = FailureSummary {
-            is_limit: failure.is_limit(),
-            may_be_rejected: incoming
-                .is_some_and(|incoming| may_be_rejected(&incoming.bundle, never_reject)),
+            cause: FailureCause::of(failure),
+            may_be_rejected: self.may_be_rejected(index),
         };
         let limit_failures = attempt.limit_failures;
         decide(
@@ -311,6 +374,22 @@ impl Staging<'_> {
                 max_failures,
             },
         )
+    }
+}
+
+impl Staging<'_> {
+    /// An update never may: there is nobody whom it could go back to.
+    pub(super) fn may_be_rejected(&self, index: usize) -> bool {
+        let StagingPolicy::AutoRetry {
+            never_reject_application_ids,
+            ..
+        } = self.policy
+        else {
+            return false;
+        };
+        let incoming = self.candidates[index].transaction.bundle();
+        incoming
+            .is_some_and(|incoming| may_be_rejected(&incoming.bundle, never_reject_application_ids))
     }
 }
 

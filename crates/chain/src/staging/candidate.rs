@@ -11,10 +11,10 @@ pub(super) struct Candidate {
     pub(super) fate: Fate,
     /// What the draft wants to be done with it, if it is a bundle.
     proposed: Option<MessageAction>,
-    /// Whether it stays out in all further attempts.
-    is_removed: bool,
+    standing: Standing,
 }
 
+/// What became of it in the latest pass.
 pub(super) enum Fate {
     /// It is in the block as proposed.
     Included,
@@ -24,6 +24,16 @@ pub(super) enum Fate {
     Dropped(DropReason),
 }
 
+/// What is settled about it for all further passes.
+enum Standing {
+    /// Nothing: it is tried.
+    Open,
+    /// It is a bundle that enters the block as rejected, without being tried again.
+    Rejected(Failure),
+    /// It is a bundle or an update that stays out.
+    Removed,
+}
+
 impl Candidate {
     pub(super) fn new(transaction: Transaction) -> Self {
         let proposed = transaction.bundle().map(|incoming| incoming.action);
@@ -31,7 +41,7 @@ impl Candidate {
             transaction,
             fate: Fate::Included,
             proposed,
-            is_removed: false,
+            standing: Standing::Open,
         }
     }
 
@@ -40,14 +50,30 @@ impl Candidate {
         self.transaction.bundle().map(|incoming| incoming.origin)
     }
 
-    pub(super) fn is_removed(&self) -> bool {
-        self.is_removed
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.standing, Standing::Open)
     }
 
+    /// The failure of a bundle that is rejected for good.
+    pub(super) fn settled_failure(&self) -> Option<&Failure> {
+        match &self.standing {
+            Standing::Rejected(failure) => Some(failure),
+            Standing::Open | Standing::Removed => None,
+        }
+    }
+
+    /// Leaves it out in all further passes, unless something else is settled already.
     pub(super) fn remove(&mut self, reason: DropReason) {
-        if !self.is_removed {
-            self.is_removed = true;
+        if self.is_open() {
+            self.standing = Standing::Removed;
             self.drop(reason);
+        }
+    }
+
+    /// Rejects it in all further passes, unless something else is settled already.
+    pub(super) fn reject_for_good(&mut self, failure: Failure) {
+        if self.is_open() {
+            self.standing = Standing::Rejected(failure);
         }
     }
 
@@ -63,9 +89,9 @@ impl Candidate {
         self.fate = Fate::Dropped(reason);
     }
 
-    /// Forgets the last attempt.
+    /// Forgets the last pass.
     pub(super) fn reset(&mut self) {
-        if !self.is_removed {
+        if !matches!(self.standing, Standing::Removed) {
             self.set_action(self.proposed);
             self.fate = Fate::Included;
         }

@@ -7,6 +7,7 @@
 
 mod disk;
 mod memory;
+mod refused;
 
 use std::{
     path::PathBuf,
@@ -22,9 +23,10 @@ use resident_wasm::{EngineError, prepare::PreparedModule, prepare_contract, prep
 use self::{
     disk::{DiskCache, OpenCache},
     memory::MemoryCache,
+    refused::Refused,
 };
 use crate::{
-    EngineKind, FailureReason, Fault, Stop,
+    EngineKind, FailureReason, Stop,
     contract::{ContractEngine, ContractModule},
     runtime::RuntimeHandle,
 };
@@ -69,6 +71,8 @@ pub(crate) struct Modules {
     engine: ContractEngine<RuntimeHandle>,
     /// By the hash of the contract's blob.
     remembered: MemoryCache<Module>,
+    /// What the engine would not compile.
+    refused: Refused,
     disk: Option<DiskCache>,
     compiled: AtomicU64,
     loaded: AtomicU64,
@@ -81,6 +85,7 @@ impl Modules {
         Ok(Modules {
             engine: ContractEngine::new(kind)?,
             remembered: MemoryCache::new(config.memory_bytes),
+            refused: Refused::default(),
             disk: folder.map(|folder| DiskCache::new(folder, limit)),
             compiled: AtomicU64::new(0),
             loaded: AtomicU64::new(0),
@@ -102,12 +107,13 @@ impl Modules {
     /// The compiled contract, from memory, from disk or made now.
     pub(crate) fn get_or_make(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
         self.remembered.get_or_make(contract.id().hash, || {
+            self.refused.check(contract.id())?;
             let prepared = prepare(contract)?;
             let disk = self.disk.as_ref().and_then(DiskCache::open);
             let loaded = disk.and_then(|disk| self.load(disk, &prepared));
             let module = match loaded {
                 Some(module) => module,
-                None => self.compile_for(disk, &prepared)?,
+                None => self.compile_for(disk, contract, &prepared)?,
             };
             let bytes = module.size_bytes();
             Ok((Arc::new(module), bytes))
@@ -116,7 +122,8 @@ impl Modules {
 
     /// Compiles a contract, and does not remember it anywhere.
     pub(crate) fn compile(&self, contract: &Blob) -> Result<Arc<Module>, Stop> {
-        let module = self.compile_for(None, &prepare(contract)?)?;
+        self.refused.check(contract.id())?;
+        let module = self.compile_for(None, contract, &prepare(contract)?)?;
         Ok(Arc::new(module))
     }
 
@@ -143,9 +150,11 @@ impl Modules {
     fn compile_for(
         &self,
         disk: Option<&OpenCache>,
+        contract: &Blob,
         prepared: &Arc<PreparedModule>,
-    ) -> Result<Module, Fault> {
-        let module = self.engine.compile(prepared.clone())?;
+    ) -> Result<Module, Stop> {
+        let module = self.engine.compile(prepared.clone());
+        let module = module.map_err(|error| self.refused.note(contract.id(), error))?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
         if let Some(disk) = disk {
             match module.serialize(disk.key()) {

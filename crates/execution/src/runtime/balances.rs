@@ -3,7 +3,7 @@
 use resident_base::{
     AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership,
 };
-use resident_storage::{Journal, Namespace};
+use resident_storage::{Journal, KeyValueStore, Namespace, partition_state_key};
 use serde::{Deserialize, Serialize};
 
 use crate::{FailureReason, Fault, Stop};
@@ -21,12 +21,33 @@ pub(crate) struct ChainConfig {
 }
 
 pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
-    let Some(bytes) = journal.read(Namespace::System, CONFIG_KEY)? else {
-        return Ok(None);
-    };
-    let config =
-        bcs::from_bytes(&bytes).map_err(|error| damaged("a chain's configuration", &error))?;
-    Ok(Some(config))
+    let bytes = journal.read(Namespace::System, CONFIG_KEY)?;
+    bytes.as_deref().map(decode_config).transpose()
+}
+
+fn decode_config(bytes: &[u8]) -> Result<ChainConfig, Fault> {
+    bcs::from_bytes(bytes).map_err(|error| damaged("a chain's configuration", &error))
+}
+
+/// As [`read_config`], of what is stored.
+pub(crate) async fn stored_config(
+    store: &dyn KeyValueStore,
+    partition: &[u8],
+) -> Result<Option<ChainConfig>, Fault> {
+    let key = partition_state_key(partition, Namespace::System, CONFIG_KEY);
+    let bytes = store.read(&key).await?;
+    bytes.as_deref().map(decode_config).transpose()
+}
+
+/// As [`read_balance`], of what is stored.
+pub(crate) async fn stored_balance(
+    store: &dyn KeyValueStore,
+    partition: &[u8],
+    owner: AccountOwner,
+) -> Result<Amount, Fault> {
+    let key = partition_state_key(partition, Namespace::System, &balance_key(owner));
+    let bytes = store.read(&key).await?;
+    bytes.as_deref().map_or(Ok(Amount::ZERO), decode_balance)
 }
 
 /// Writes the records that a chain begins with.

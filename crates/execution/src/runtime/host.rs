@@ -15,8 +15,8 @@ use resident_witty::PAGE_BYTES;
 
 use super::{Authority, Entry, RuntimeHandle, balances, create::Creation};
 use crate::{
-    FailureReason, MAX_MESSAGE_BYTES, Message, MessageKind, OutgoingMessage, Stop,
-    policy::host_cost,
+    FailureReason, Message, MessageKind, OutgoingMessage, Stop, policy::host_cost,
+    printable::shortened,
 };
 
 impl ContractHost for RuntimeHandle {
@@ -324,17 +324,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn log(&mut self, level: LogLevel, message: String) -> Result<(), Stop> {
-        self.charge_call(message.len())?;
-        let level = match level {
-            LogLevel::Error => log::Level::Error,
-            LogLevel::Warn => log::Level::Warn,
-            LogLevel::Info => log::Level::Info,
-            LogLevel::Debug => log::Level::Debug,
-            LogLevel::Trace => log::Level::Trace,
-        };
-        let id = self.frame().application_id;
-        log::log!(target: "contract", level, "{id}: {}", shortened(message));
-        Ok(())
+        self.log_line(level, message)
     }
 
     fn panic(&mut self, message: String) -> Result<(), Stop> {
@@ -522,15 +512,4 @@ fn stream(application_id: Hash, stream_name: Vec<u8>) -> base::StreamId {
 
 fn total(keys: &[Vec<u8>]) -> usize {
     keys.iter().map(Vec::len).sum()
-}
-
-/// At most [`MAX_MESSAGE_BYTES`] of a message, cut between characters.
-pub(super) fn shortened(mut message: String) -> String {
-    if message.len() > MAX_MESSAGE_BYTES {
-        let end = (0..=MAX_MESSAGE_BYTES)
-            .rev()
-            .find(|end| message.is_char_boundary(*end));
-        message.truncate(end.unwrap_or_default());
-    }
-    message
 }

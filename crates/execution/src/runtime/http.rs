@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use resident_base::{CryptoHash, http};
 
-use super::{Runtime, RuntimeHandle, host::shortened};
+use super::{Runtime, RuntimeHandle};
 use crate::{
     FailureReason, HttpBounds, LimitKind, OracleError, OracleResponse, Stop, policy::host_cost,
-    pool::wait_for_another,
+    pool::wait_for_another, printable::shortened,
 };
 
 /// How often building a block may ask, as a multiple of what a block may record. Bundles that ask and then
 /// fail leave no record, but time has passed.
-const ASKED_PER_RECORDED: u64 = 8;
+pub const HTTP_REQUESTS_ASKED_PER_RECORDED: u64 = 8;
 
 impl RuntimeHandle {
     /// Makes a request for the running application, or replays its answer.
@@ -74,8 +74,12 @@ impl RuntimeHandle {
 impl Runtime {
     fn ask(&mut self, request: &http::Request, server: &str) -> Result<http::Response, Stop> {
         let limits = &self.context.policy.limits;
-        if self.asked >= limits.http_requests.saturating_mul(ASKED_PER_RECORDED) {
-            return Err(LimitKind::HttpRequests.into());
+        if self.asked
+            >= limits
+                .http_requests
+                .saturating_mul(HTTP_REQUESTS_ASKED_PER_RECORDED)
+        {
+            return Err(FailureReason::Crowded(LimitKind::HttpRequests).into());
         }
         self.asked += 1;
         let bounds = HttpBounds {
@@ -83,8 +87,11 @@ impl Runtime {
             timeout: Duration::from_millis(limits.http_timeout_milliseconds),
         };
         let oracle = self.executor.oracle();
-        let response = wait_for_another(|| oracle.http_request(request, &bounds))
-            .map_err(FailureReason::Oracle)?;
+        let response = wait_for_another(|| oracle.http_request(request, &bounds));
+        let response = response.map_err(|error| match error {
+            OracleError::TooMany { .. } => FailureReason::Crowded(LimitKind::HttpRequests),
+            error => FailureReason::Oracle(error),
+        })?;
         let limit = bounds.response_bytes;
         match response.size_bytes() as u64 > limit || response.headers.len() > http::MAX_HEADERS {
             true => Err(FailureReason::Oracle(OracleError::TooLarge {

@@ -11,6 +11,7 @@ mod create;
 mod fees;
 mod host;
 mod http;
+mod logging;
 mod management;
 mod oracle;
 mod services;
@@ -31,11 +32,12 @@ use resident_base::{
 use resident_storage::{Journal, Namespace};
 use resident_wasm::{Entered, Host, Meters};
 
+pub use http::HTTP_REQUESTS_ASKED_PER_RECORDED;
 pub(crate) use services::{QueryState, Service};
 pub(crate) use streams::BlockEvents;
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Share, Usage};
 
-use self::{blobs::CreatedBlobs, oracle::Answers};
+use self::{blobs::CreatedBlobs, logging::Logged, oracle::Answers};
 
 use crate::{
     ApplicationReport, BlockContext, Executor, FailureReason, Fault, LimitKind, MessageContext,
@@ -70,6 +72,10 @@ pub(crate) struct Runtime {
     pub(crate) trace: Trace,
     /// How often the world outside was asked, also by what was rolled back.
     asked: u64,
+    /// What applications have logged, also what was rolled back.
+    logged: Logged,
+    /// Fuel spent by what was rolled back.
+    pub(crate) undone_fuel: u64,
     /// Only in a query, which is no block.
     pub(crate) query: Option<QueryState>,
     frames: Vec<Frame>,
@@ -95,6 +101,8 @@ pub(crate) struct TransactionState {
     pub(crate) by_application: BTreeMap<ApplicationId, ApplicationReport>,
     /// What the block had used, and paid, when the transaction began.
     pub(crate) before: (Resources, Amount),
+    /// How many applications were loaded then.
+    loaded_before: usize,
     /// Where answers from outside come from.
     answers: Answers,
 }
@@ -169,7 +177,9 @@ impl RuntimeHandle {
         *self = entered.host;
         self.pop_frame();
         self.instances.put(id, instance);
-        entered.result.map_err(|error| Stop::of_call(error, id))
+        entered
+            .result
+            .map_err(|error| self.usage.whose(Stop::of_call(error, id)))
     }
 
     fn check_call(&self, id: ApplicationId) -> Result<(), Stop> {
@@ -213,9 +223,7 @@ impl Host for RuntimeHandle {
     }
 
     fn note_trap(&mut self, functions: &[&str]) {
-        let id = self.frame().application_id;
-        // Quoted, since a module's author chose the names.
-        log::debug!(target: "contract", "{id} failed; what ran, innermost first: {functions:?}");
+        self.log_trap(functions);
     }
 }
 
@@ -241,6 +249,8 @@ impl Runtime {
             transaction: TransactionState::default(),
             trace: Trace::default(),
             asked: 0,
+            logged: Logged::default(),
+            undone_fuel: 0,
             query: None,
             frames: Vec::new(),
             finalizing: false,
@@ -255,6 +265,7 @@ impl Runtime {
         self.transaction = TransactionState {
             answers: Answers::new(recorded),
             before: (self.usage.used, self.usage.fees),
+            loaded_before: self.instances.len(),
             ..TransactionState::default()
         };
         let policy = self.context.policy.clone();
@@ -333,9 +344,7 @@ impl Runtime {
         if self.instances.knows(id) {
             return Ok(());
         }
-        if self.instances.len() as u64 >= self.context.policy.limits.applications {
-            return Err(LimitKind::Applications.into());
-        }
+        self.check_applications()?;
         // Whoever published the blob chose its content, and its hash was checked.
         let description = decode_application(&self.blob(description_blob_id(id))?)
             .ok_or(FailureReason::BadApplication(id))?;
@@ -364,6 +373,23 @@ impl Runtime {
         }
         let pages = pages.saturating_sub(host_cost::FREE_PAGES);
         self.usage.charge_fuel(pages * host_cost::PAGE)
+    }
+
+    /// Whether one more application can be loaded; if not, whether the transaction has loaded them all.
+    fn check_applications(&self) -> Result<(), Stop> {
+        let (loaded, limit) = (
+            self.instances.len(),
+            self.context.policy.limits.applications,
+        );
+        if (loaded as u64) < limit {
+            return Ok(());
+        }
+        let own = loaded.saturating_sub(self.transaction.loaded_before);
+        Err(match own as u64 >= limit {
+            true => FailureReason::Limit(LimitKind::Applications),
+            false => FailureReason::Crowded(LimitKind::Applications),
+        }
+        .into())
     }
 
     /// A compiled contract or service. Only what is in the store is remembered beyond this block: whether a module
@@ -405,9 +431,7 @@ impl Runtime {
         if let Some(frame) = self.frames.last_mut() {
             frame.report.host_calls += 1;
         }
-        if let Some(query) = &self.query {
-            query.check_deadline()?;
-        }
+        self.hand_out_fuel()?;
         self.usage
             .charge_fuel(host_cost::CALL + bytes as u64 * host_cost::BYTE)
     }

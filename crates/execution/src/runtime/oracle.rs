@@ -29,7 +29,8 @@ impl Answers {
 impl RuntimeHandle {
     /// The answer to a question: the next one of the record, if there is a record, which `fits` must
     /// recognise as being about this question, or else what `ask` finds out. It becomes part of the
-    /// transaction's effects.
+    /// transaction's effects, and counts towards the size of the block's outcome as it is given: a record may be
+    /// no larger than what can be stored.
     pub(super) fn answer(
         &mut self,
         question: impl Fn() -> String,
@@ -44,8 +45,16 @@ impl RuntimeHandle {
                     .ok_or_else(|| FailureReason::OracleMismatch { asked: question() })?
             }
         };
+        let policy = self.context.policy.clone();
+        self.usage
+            .outcome_bytes(recorded_bytes(&response), &policy)?;
         let responses = &mut self.transaction.effects.oracle_responses;
         responses.push(response.clone());
         Ok(response)
     }
+}
+
+/// What an answer takes of the block's record: its encoding, so that many small ones count too.
+fn recorded_bytes(response: &OracleResponse) -> u64 {
+    bcs::serialized_size(response).expect("answers have a BCS encoding") as u64
 }

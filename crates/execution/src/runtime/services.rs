@@ -10,14 +10,14 @@ use std::{
 };
 
 use resident_abi::wire;
-use resident_base::{ApplicationDescription, ApplicationId, BlobId, VmRuntime};
+use resident_base::{ApplicationDescription, ApplicationId, BlobId, CryptoHash, VmRuntime};
 use resident_storage::Journal;
 use resident_wasm::prepare::STACK_UNITS;
 
 use super::{Authority, Runtime, RuntimeHandle, balances};
 use crate::{
     BlockContext, Executor, Failure, FailureReason, Fault, LimitKind, Operation, OracleResponse,
-    SessionKind, Stop, chain_partition,
+    ServiceQuestion, SessionKind, Stop, chain_partition,
     contract::ContractInstance,
     executor::{decode_application, description_blob_id},
     policy::host_cost,
@@ -44,11 +44,19 @@ pub(crate) struct QueryState {
     pub(crate) entered: BTreeSet<ApplicationId>,
     /// The operations that were scheduled, in order.
     pub(crate) operations: Vec<Operation>,
-    /// When host functions begin to refuse.
+    /// When the query ends.
     pub(crate) deadline: Option<Instant>,
+    /// What is left of the query's fuel beyond what its services have been given.
+    withheld: i64,
     /// How many applications are on the call stack of the contract that asks.
     depth: usize,
 }
+
+/// The fuel that a query is sure to spend in a microsecond, if it spends any: ten nanoseconds for a unit.
+///
+/// Plain instructions take a fraction of one nanosecond each, and the slowest, loads that miss every cache,
+/// several. No two nodes have to agree on it.
+const FUEL_PER_MICROSECOND: i64 = 100;
 
 impl QueryState {
     /// A query of a client, with what earlier queries of the same state left.
@@ -67,11 +75,30 @@ impl QueryState {
         self.depth
     }
 
-    pub(super) fn check_deadline(&self) -> Result<(), Stop> {
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(FailureReason::Deadline.into()),
-            _ => Ok(()),
+    /// Whether fuel was left that the deadline did not leave the time to spend.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.withheld > 0
+    }
+
+    /// Gives the services as much of the query's fuel as can be spent before the deadline, however slowly,
+    /// and withholds the rest. `fuel` is what they had.
+    ///
+    /// A service that only computes cannot be interrupted on every engine, but it ends when its fuel does.
+    /// Whenever it calls the host it is given another slice, so that what it may spend altogether is still
+    /// all of its fuel, or all of its time.
+    pub(super) fn hand_out(&mut self, fuel: i64) -> Result<i64, Stop> {
+        let Some(deadline) = self.deadline else {
+            return Ok(fuel);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(FailureReason::Deadline.into());
         }
+        let microseconds = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+        let whole = fuel.saturating_add(self.withheld);
+        let slice = whole.min(microseconds.saturating_mul(FUEL_PER_MICROSECOND));
+        self.withheld = whole - slice;
+        Ok(slice)
     }
 }
 
@@ -118,6 +145,15 @@ impl Runtime {
         runtime.usage.meters.stack -= STACK_UNITS - self.usage.meters.stack;
         let result = RuntimeHandle::new(runtime).enter_service(id, query);
         result.map_err(|stop| of_query(id, stop))
+    }
+
+    /// Gives a query its next slice of fuel, or ends it if its time is over. Does nothing in a block.
+    pub(super) fn hand_out_fuel(&mut self) -> Result<(), Stop> {
+        if let Some(query) = &mut self.query {
+            let meters = &mut self.usage.meters;
+            meters.fuel = query.hand_out(meters.fuel)?;
+        }
+        Ok(())
     }
 
     fn query_state(&mut self) -> Result<&mut QueryState, Stop> {
@@ -188,6 +224,8 @@ impl RuntimeHandle {
     ) -> Result<Vec<u8>, Stop> {
         self.check_call(id)?;
         let mut service = self.take_service(id)?;
+        // Compiling may have taken long.
+        self.hand_out_fuel()?;
         self.trace.entries += 1;
         self.push_frame(id, service.description.clone(), Authority::default());
         let lent = RuntimeHandle(self.0.take());
@@ -206,19 +244,27 @@ impl RuntimeHandle {
         query: Vec<u8>,
     ) -> Result<Vec<u8>, Stop> {
         self.charge_call(query.len())?;
+        self.check_may_query()?;
         let policy = self.context.policy.clone();
         // Whoever runs the block again does not run the service and cannot know what it spent, so a query
         // costs all that it may spend. Otherwise much work could be had for little.
         self.usage.charge_fuel(policy.limits.service_query_fuel)?;
         self.usage.service_query(&policy)?;
-        let question = || format!("a query of application {id}");
-        let fits = |response: &OracleResponse| matches!(response, OracleResponse::Service(_));
-        let ask = |runtime: &mut Runtime| {
-            let response = runtime.ask_service(id, query)?;
-            Ok(OracleResponse::Service(response))
+        let asked = || format!("a query of application {id}");
+        let application_id = id;
+        let question = ServiceQuestion {
+            application_id,
+            query,
         };
-        let OracleResponse::Service(response) = self.answer(question, fits, ask)? else {
-            return Err(FailureReason::OracleMismatch { asked: question() }.into());
+        let hash = CryptoHash::new(&question);
+        let fits = |response: &OracleResponse| matches!(response, OracleResponse::Service { question, .. } if *question == hash);
+        let ask = |runtime: &mut Runtime| {
+            let response = runtime.ask_service(id, question.query)?;
+            let question = hash;
+            Ok(OracleResponse::Service { question, response })
+        };
+        let OracleResponse::Service { response, .. } = self.answer(asked, fits, ask)? else {
+            return Err(FailureReason::OracleMismatch { asked: asked() }.into());
         };
         if response.len() as u64 > policy.limits.service_response_bytes {
             return Err(LimitKind::ServiceResponseBytes.into());
@@ -226,6 +272,16 @@ impl RuntimeHandle {
         let bytes = response.len() as u64;
         self.usage.charge_fuel(bytes * host_cost::BYTE)?;
         Ok(response)
+    }
+
+    /// A chain may let only some applications query services, or none.
+    fn check_may_query(&self) -> Result<(), FailureReason> {
+        let application_id = self.frame().application_id;
+        let permissions = &self.config.application_permissions;
+        match permissions.can_call_services(&application_id) {
+            true => Ok(()),
+            false => Err(FailureReason::ServicesNotPermitted(application_id)),
+        }
     }
 
     pub(super) fn answer_query_application(

@@ -109,8 +109,6 @@ impl RuntimeHandle {
             let asked = format!("event {id}");
             return Err(FailureReason::OracleMismatch { asked }.into());
         };
-        let policy = self.context.policy.clone();
-        self.usage.outcome_bytes(value.len() as u64, &policy)?;
         if is_replayed {
             self.check_record(id, &value)?;
         }

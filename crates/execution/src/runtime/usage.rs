@@ -3,17 +3,19 @@
 use resident_base::{Amount, Resources};
 use resident_wasm::{GuestFailure, Meters, prepare::STACK_UNITS};
 
-use crate::{FailureReason, LimitKind, ResourcePolicy, Stop};
+use crate::{Failure, FailureReason, LimitKind, ResourcePolicy, Stop};
 
 /// What a block has used, and what the running transaction may still use.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
     /// All that the block used, fuel of the running transaction excepted.
     pub(crate) used: Resources,
+    /// What [`Resources`] do not count.
+    other: Others,
+    /// What the block had used when the running transaction began, or one application's finalization.
+    before: (Resources, Others),
     /// The fees charged so far.
     pub(crate) fees: Amount,
-    /// Modules that the block published.
-    modules: u64,
     /// `used` when the fee was last settled.
     settled: Resources,
     /// What has to be paid besides, for things that [`Resources`] do not count.
@@ -22,12 +24,40 @@ pub(crate) struct Usage {
     pub(crate) is_free: bool,
     /// The fuel that the running transaction had at that moment.
     granted: i64,
+    /// Whether others left it less than a transaction may spend.
+    is_short: bool,
     /// What is left of it.
     pub(crate) meters: Meters,
+}
+
+/// What a block has used and [`Resources`] do not count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    /// Modules that the block published.
+    modules: u64,
     /// Events that the block emitted.
     events: u64,
-    /// Bytes of events that the block emitted or recorded.
+    /// Bytes of events that the block emitted, and of answers that it recorded.
     outcome_bytes: u64,
+}
+
+/// A part of what a block has used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    used: Resources,
+    other: Others,
+}
+
+impl Share {
+    /// How much of it counts towards a limit of the block.
+    pub(crate) fn of(&self, kind: LimitKind) -> u64 {
+        match kind {
+            LimitKind::Modules => self.other.modules,
+            LimitKind::Events => self.other.events,
+            LimitKind::BlockBytes => self.other.outcome_bytes,
+            kind => kind.used(&self.used),
+        }
+    }
 }
 
 impl Usage {
@@ -36,6 +66,8 @@ impl Usage {
         let limits = &policy.limits;
         let left = limits.block_fuel.saturating_sub(self.used.wasm_fuel);
         self.granted = i64::try_from(limits.transaction_fuel.min(left)).unwrap_or(i64::MAX);
+        self.is_short = left < limits.transaction_fuel && self.used.wasm_fuel > 0;
+        self.before = (self.used, self.other);
         self.meters = Meters {
             fuel: self.granted,
             stack: STACK_UNITS,
@@ -71,9 +103,46 @@ impl Usage {
         let fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
         self.meters.fuel = self.meters.fuel.saturating_sub(fuel);
         if self.meters.fuel < 0 {
-            return Err(FailureReason::Guest(GuestFailure::OutOfFuel).into());
+            return Err(self.whose(FailureReason::Guest(GuestFailure::OutOfFuel).into()));
         }
         Ok(())
+    }
+
+    /// Says whose fault it is that fuel ran out: if others left less than a transaction may spend, another
+    /// block may have enough.
+    pub(crate) fn whose(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Failure(Failure {
+                application_id,
+                reason: FailureReason::Guest(GuestFailure::OutOfFuel),
+            }) if self.is_short => Stop::Failure(Failure {
+                application_id,
+                reason: FailureReason::Crowded(LimitKind::Fuel),
+            }),
+            stop => stop,
+        }
+    }
+
+    /// All fuel spent so far, the running transaction's included.
+    pub(crate) fn spent_fuel(&self) -> u64 {
+        let spent = self.granted.saturating_sub(self.meters.fuel.max(0));
+        self.used.wasm_fuel + u64::try_from(spent).unwrap_or_default()
+    }
+
+    /// What the running transaction has used so far, or one application's finalization.
+    pub(crate) fn share(&self) -> Share {
+        let (used, other) = &self.before;
+        let other = Others {
+            modules: self.other.modules - other.modules,
+            events: self.other.events - other.events,
+            outcome_bytes: self.other.outcome_bytes - other.outcome_bytes,
+        };
+        // Fuel is not booked yet.
+        let used = Resources {
+            wasm_fuel: self.spent_fuel() - used.wasm_fuel,
+            ..self.used_since(used)
+        };
+        Share { used, other }
     }
 
     /// Counts an operation.
@@ -94,6 +163,7 @@ impl Usage {
     ) -> Result<(), Stop> {
         add(
             &mut self.used.bytes_runtime,
+            self.before.0.bytes_runtime,
             bytes,
             policy.limits.bytes_runtime,
             LimitKind::BytesRuntime,
@@ -104,6 +174,7 @@ impl Usage {
     pub(crate) fn read_operation(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
             &mut self.used.read_operations,
+            self.before.0.read_operations,
             1,
             policy.limits.read_operations,
             LimitKind::ReadOperations,
@@ -114,6 +185,7 @@ impl Usage {
     pub(crate) fn bytes_read(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
             &mut self.used.bytes_to_read,
+            self.before.0.bytes_to_read,
             bytes,
             policy.limits.bytes_read,
             LimitKind::BytesRead,
@@ -124,6 +196,7 @@ impl Usage {
     pub(crate) fn write(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
             &mut self.used.write_operations,
+            self.before.0.write_operations,
             1,
             policy.limits.write_operations,
             LimitKind::WriteOperations,
@@ -131,6 +204,7 @@ impl Usage {
         let limit = policy.limits.bytes_written;
         add(
             &mut self.used.bytes_to_write,
+            self.before.0.bytes_to_write,
             bytes,
             limit,
             LimitKind::BytesWritten,
@@ -142,12 +216,14 @@ impl Usage {
         let limits = &policy.limits;
         add(
             &mut self.used.messages,
+            self.before.0.messages,
             1,
             limits.messages,
             LimitKind::Messages,
         )?;
         add(
             &mut self.used.message_size,
+            self.before.0.message_size,
             bytes,
             limits.message_bytes,
             LimitKind::MessageBytes,
@@ -165,7 +241,13 @@ impl Usage {
         if value_bytes as u64 > limits.event_bytes {
             return Err(LimitKind::EventBytes.into());
         }
-        add(&mut self.events, 1, limits.events, LimitKind::Events)?;
+        add(
+            &mut self.other.events,
+            self.before.1.events,
+            1,
+            limits.events,
+            LimitKind::Events,
+        )?;
         let bytes = (name_bytes + value_bytes) as u64;
         self.outcome_bytes(bytes, policy)?;
         self.write(bytes, policy)
@@ -178,13 +260,20 @@ impl Usage {
         policy: &ResourcePolicy,
     ) -> Result<(), Stop> {
         let limit = policy.limits.block_bytes;
-        add(&mut self.outcome_bytes, bytes, limit, LimitKind::BlockBytes)
+        add(
+            &mut self.other.outcome_bytes,
+            self.before.1.outcome_bytes,
+            bytes,
+            limit,
+            LimitKind::BlockBytes,
+        )
     }
 
     /// Counts a query of a service.
     pub(crate) fn service_query(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
             &mut self.used.service_as_oracle_queries,
+            self.before.0.service_as_oracle_queries,
             1,
             policy.limits.service_as_oracle_queries,
             LimitKind::ServiceQueries,
@@ -199,12 +288,14 @@ impl Usage {
         let limits = &policy.limits;
         add(
             &mut self.used.blobs_to_publish,
+            self.before.0.blobs_to_publish,
             1,
             limits.blobs_published,
             LimitKind::BlobsPublished,
         )?;
         add(
             &mut self.used.blob_bytes_to_publish,
+            self.before.0.blob_bytes_to_publish,
             bytes,
             limits.blob_bytes_published,
             LimitKind::BlobBytesPublished,
@@ -214,7 +305,13 @@ impl Usage {
     /// Counts a data blob that is read, or whose existence is asserted.
     pub(crate) fn blob_read(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
         let limit = policy.limits.blobs_read;
-        add(&mut self.used.blobs_to_read, 1, limit, LimitKind::BlobsRead)
+        add(
+            &mut self.used.blobs_to_read,
+            self.before.0.blobs_to_read,
+            1,
+            limit,
+            LimitKind::BlobsRead,
+        )
     }
 
     /// Counts what was read of a data blob.
@@ -225,6 +322,7 @@ impl Usage {
     ) -> Result<(), Stop> {
         add(
             &mut self.used.blob_bytes_to_read,
+            self.before.0.blob_bytes_to_read,
             bytes,
             policy.limits.blob_bytes_read,
             LimitKind::BlobBytesRead,
@@ -234,7 +332,8 @@ impl Usage {
     /// Counts a module that is published. Its blobs are counted on their own.
     pub(crate) fn module(&mut self, policy: &ResourcePolicy) -> Result<(), Stop> {
         add(
-            &mut self.modules,
+            &mut self.other.modules,
+            self.before.1.modules,
             1,
             policy.limits.modules,
             LimitKind::Modules,
@@ -249,6 +348,7 @@ impl Usage {
         let limit = policy.limits.http_requests;
         add(
             &mut self.used.http_requests,
+            self.before.0.http_requests,
             1,
             limit,
             LimitKind::HttpRequests,
@@ -284,19 +384,23 @@ impl Usage {
     }
 }
 
-fn add(counter: &mut u64, more: u64, limit: u64, kind: LimitKind) -> Result<(), Stop> {
+/// Counts more of something. `before` is what others used: without that, the limit may have been kept.
+fn add(counter: &mut u64, before: u64, more: u64, limit: u64, kind: LimitKind) -> Result<(), Stop> {
     *counter = counter.saturating_add(more);
-    if *counter > limit {
-        Err(kind.into())
-    } else {
-        Ok(())
+    if *counter <= limit {
+        return Ok(());
     }
+    Err(match counter.saturating_sub(before) > limit {
+        true => FailureReason::Limit(kind),
+        false => FailureReason::Crowded(kind),
+    }
+    .into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Prices};
+    use crate::Prices;
 
     fn policy() -> ResourcePolicy {
         let mut policy = ResourcePolicy::default();
@@ -334,10 +438,7 @@ mod tests {
         usage.begin(&policy());
         assert_eq!(usage.meters.fuel, 60);
         let stop = usage.charge_fuel(61).expect_err("that is too much");
-        assert!(
-            matches!(&stop, Stop::Failure(failure) if failure.is_limit()),
-            "{stop}"
-        );
+        assert_eq!(reason(stop), FailureReason::Crowded(LimitKind::Fuel));
         end(&mut usage);
         assert_eq!(usage.used.wasm_fuel, 250, "what was there is spent");
     }
@@ -431,10 +532,15 @@ mod tests {
             let mut usage = Usage::default();
             count(&mut usage, &policy).expect("once is fine");
             count(&mut usage, &policy).expect("twice is fine");
-            let Err(Stop::Failure(failure)) = count(&mut usage, &policy) else {
-                panic!("the third is too much: {kind}")
-            };
-            assert_eq!(failure.reason, FailureReason::Limit(kind));
+            let stop = count(&mut usage, &policy).expect_err("the third is too much");
+            assert_eq!(reason(stop), FailureReason::Limit(kind));
+            // Another transaction would have had room for it, alone.
+            let mut usage = Usage::default();
+            count(&mut usage, &policy).expect("once is fine");
+            count(&mut usage, &policy).expect("twice is fine");
+            usage.begin(&policy);
+            let stop = count(&mut usage, &policy).expect_err("the third is too much");
+            assert_eq!(reason(stop), FailureReason::Crowded(kind));
             (policy.limits.write_operations, policy.limits.messages) = (2, 2);
         }
     }
@@ -443,11 +549,32 @@ mod tests {
     fn reads_are_limited_by_block() {
         let mut usage = Usage::default();
         usage.bytes_read(10, &policy()).expect("that is the limit");
-        let Stop::Failure(Failure { reason, .. }) =
-            usage.bytes_read(1, &policy()).expect_err("too much")
-        else {
-            panic!("a limit is a failure");
-        };
-        assert_eq!(reason, FailureReason::Limit(LimitKind::BytesRead));
+        let stop = usage.bytes_read(1, &policy()).expect_err("too much");
+        assert_eq!(reason(stop), FailureReason::Limit(LimitKind::BytesRead));
+    }
+
+    /// Nobody else is to blame for what a whole transaction's fuel is not enough for.
+    #[test]
+    fn whoever_spends_all_of_its_own_fuel_is_out_of_fuel() {
+        let mut usage = Usage::default();
+        spend(&mut usage, 100);
+        usage.begin(&policy());
+        let stop = usage.charge_fuel(101).expect_err("that is too much");
+        let out_of_fuel = FailureReason::Guest(GuestFailure::OutOfFuel);
+        assert_eq!(reason(stop), out_of_fuel);
+        // A block may have less than a transaction. The first one has all there is.
+        let mut policy = policy();
+        policy.limits.block_fuel = 50;
+        let mut usage = Usage::default();
+        usage.begin(&policy);
+        let stop = usage.charge_fuel(51).expect_err("that is too much");
+        assert_eq!(reason(stop), out_of_fuel);
+    }
+
+    fn reason(stop: Stop) -> FailureReason {
+        match stop {
+            Stop::Failure(failure) => failure.reason,
+            stop => panic!("a limit is a failure: {stop}"),
+        }
     }
 }

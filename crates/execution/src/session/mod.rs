@@ -4,10 +4,14 @@
 //! checkpoint of them is, stands in [`Persistent`] and [`PerTransaction`], and the choice between
 //! the two is made here and nowhere else.
 
+mod finalization;
 mod per_transaction;
 mod persistent;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use resident_base::{
     AccountOwner, Amount, ApplicationDescription, ApplicationId, Blob, BlobId, BlobType,
@@ -15,7 +19,7 @@ use resident_base::{
 };
 use resident_storage::{Batch, Journal, Mark, Namespace, Statistics};
 
-use self::{per_transaction::PerTransaction, persistent::Persistent};
+use self::{finalization::Finalization, per_transaction::PerTransaction, persistent::Persistent};
 use crate::{
     Action, Executor, Fault, Mode, OracleResponse, ResourcePolicy, SessionKind, Stop, Trace,
     TransactionEffects, TransactionReport, chain_partition,
@@ -93,6 +97,32 @@ pub struct Refusal {
     pub application_id: ApplicationId,
     /// Why it refused, or why its finalization could not be run.
     pub stop: Stop,
+    /// Whether the application has nothing against the block, and nobody can pay for its finalization.
+    pub is_unpaid: bool,
+    /// If the block had no room left for something: how much of it each application's finalization used so
+    /// far, this one's included.
+    pub shares: BTreeMap<ApplicationId, u64>,
+}
+
+/// How large the effects of a finalization may be, encoded, in bytes. What one block sends at its end may all be
+/// for one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalizationRoom {
+    /// What the block's transactions have left.
+    pub bytes: usize,
+    /// What a block without transactions would have.
+    pub most_bytes: usize,
+    /// The most that the messages may have.
+    pub message_bytes: usize,
+}
+
+impl FinalizationRoom {
+    /// For whoever does not store what comes of it.
+    pub const UNLIMITED: Self = Self {
+        bytes: usize::MAX,
+        most_bytes: usize::MAX,
+        message_bytes: usize::MAX,
+    };
 }
 
 impl Session {
@@ -187,6 +217,8 @@ impl Session {
     pub fn roll_back(&mut self, to: &SessionCheckpoint) -> Result<(), Fault> {
         let runtime = &mut *self.runtime;
         runtime.journal.roll_back(to.mark)?;
+        let undone_fuel = runtime.usage.spent_fuel() - to.usage.spent_fuel();
+        runtime.undone_fuel += undone_fuel;
         runtime.usage = to.usage.clone();
         runtime.counters = to.counters;
         runtime.truncate_blobs(to.blobs);
@@ -233,31 +265,67 @@ impl Session {
         &mut self,
         recorded: Option<Vec<OracleResponse>>,
     ) -> Result<TransactionEffects, Box<Refusal>> {
+        self.finalize_within(recorded, FinalizationRoom::UNLIMITED)
+    }
+
+    /// As [`finalize`](Self::finalize), and makes sure after each application that there is room for its
+    /// effects.
+    ///
+    /// # Errors
+    /// If an application refuses the block, or what it leaves does not fit.
+    pub fn finalize_within(
+        &mut self,
+        recorded: Option<Vec<OracleResponse>>,
+        room: FinalizationRoom,
+    ) -> Result<TransactionEffects, Box<Refusal>> {
         self.runtime.begin_transaction(recorded);
         let runtime = &mut *self.runtime;
         runtime.instances.note_sizes(&mut runtime.trace);
         let loaded: Vec<ApplicationId> = self.runtime.instances.loaded().to_vec();
+        let mut finalization = Finalization::new(room);
         for application_id in loaded.into_iter().rev() {
-            self.finalize_application(application_id).map_err(|stop| {
-                Box::new(Refusal {
-                    application_id,
-                    stop,
-                })
-            })?;
+            let mut is_unpaid = false;
+            self.finalize_application(application_id, &mut finalization, &mut is_unpaid)
+                .map_err(|stop| {
+                    Box::new(Refusal {
+                        application_id,
+                        shares: finalization.shares(&stop),
+                        stop,
+                        is_unpaid,
+                    })
+                })?;
         }
         Ok(std::mem::take(&mut self.runtime.transaction.effects))
     }
 
-    fn finalize_application(&mut self, id: ApplicationId) -> Result<(), Stop> {
+    fn finalize_application(
+        &mut self,
+        id: ApplicationId,
+        finalization: &mut Finalization,
+        is_unpaid: &mut bool,
+    ) -> Result<(), Stop> {
         self.runtime.begin_finalization();
         self.runtime.begin_charging(Some(id));
-        self.runtime
-            .enter(id, Authority::default(), Entry::Finalize)?;
-        self.runtime.charge_fee()?;
+        let entered = self
+            .runtime
+            .enter(id, Authority::default(), Entry::Finalize);
+        let share = self.runtime.usage.share();
+        let effects = &self.runtime.transaction.effects;
+        let has_room = finalization.add(id, share, effects);
+        entered?;
+        has_room.map_err(|stop| stop.within(id))?;
+        let paid = self.runtime.charge_fee();
+        *is_unpaid = matches!(paid, Err(Stop::Failure(_)));
+        paid?;
         self.runtime.trace.stores += 1;
         let runtime = &mut *self.runtime;
         runtime.instances.drop_finalized(id);
         Ok(())
+    }
+
+    /// All fuel that was spent so far, by what was rolled back too.
+    pub fn spent_fuel(&self) -> u64 {
+        self.runtime.undone_fuel + self.runtime.usage.spent_fuel()
     }
 
     /// A record of the layer above in the chain's hashed state.

@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,10 @@ use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableDefinition, TableError,
 };
 
-use super::{FILE_NAME, FORMAT_VERSION, RECORDS};
+use super::{
+    FILE_NAME, FORMAT_VERSION, RECORDS,
+    damage::{is_damage, without_panic},
+};
 
 /// Holds the format version under [`VERSION_KEY`].
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
@@ -83,6 +85,14 @@ pub enum OpenError {
 }
 
 pub(super) fn open(folder: &Path) -> Result<Database, OpenError> {
+    let damaged = |reason| OpenError::Damaged {
+        folder: folder.to_owned(),
+        reason,
+    };
+    without_panic(|| open_checked(folder)).unwrap_or_else(|reason| Err(damaged(reason)))
+}
+
+fn open_checked(folder: &Path) -> Result<Database, OpenError> {
     make_folder(folder)?;
     let path = folder.join(FILE_NAME);
     if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
@@ -112,16 +122,9 @@ fn make_folder(folder: &Path) -> Result<(), OpenError> {
 /// A file that was not closed cleanly cannot be opened for reading only; that one is looked at after
 /// its repair, which keeps its records.
 fn check_before_writing(folder: &Path, path: &Path) -> Result<(), OpenError> {
-    let opened = without_panic(|| ReadOnlyDatabase::open(path));
-    let database = match opened {
-        Ok(Err(DatabaseError::RepairAborted)) => return Ok(()),
-        Ok(result) => result.map_err(|error| classify(folder, error))?,
-        Err(reason) => {
-            return Err(OpenError::Damaged {
-                folder: folder.to_owned(),
-                reason,
-            });
-        }
+    let database = match ReadOnlyDatabase::open(path) {
+        Err(DatabaseError::RepairAborted) => return Ok(()),
+        opened => opened.map_err(|error| classify(folder, error))?,
     };
     read_version(&database)
         .map_err(|error| classify(folder, error))?
@@ -129,21 +132,9 @@ fn check_before_writing(folder: &Path, path: &Path) -> Result<(), OpenError> {
 }
 
 fn open_database(folder: &Path, path: &Path) -> Result<Database, OpenError> {
-    without_panic(|| Database::builder().set_cache_size(CACHE_BYTES).create(path))
-        .map_err(|reason| OpenError::Damaged {
-            folder: folder.to_owned(),
-            reason,
-        })?
-        .map_err(|error| classify(folder, error))
-}
-
-/// The database may panic on a file that was altered behind its back. For a node that is one more
-/// way to be damaged.
-fn without_panic<T>(open: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(open)).map_err(|panic| {
-        let message = panic.downcast_ref::<String>().cloned();
-        message.unwrap_or_else(|| "its pages contradict each other".to_owned())
-    })
+    let mut builder = Database::builder();
+    let opened = builder.set_cache_size(CACHE_BYTES).create(path);
+    opened.map_err(|error| classify(folder, error))
 }
 
 enum Version {
@@ -208,11 +199,9 @@ fn classify(folder: &Path, error: impl Into<redb::Error>) -> OpenError {
 }
 
 fn classify_io(folder: PathBuf, source: io::Error) -> OpenError {
-    use io::ErrorKind::{
-        InvalidData, NotFound, PermissionDenied, ReadOnlyFilesystem, UnexpectedEof,
-    };
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     match source.kind() {
-        InvalidData | UnexpectedEof => OpenError::Damaged {
+        _ if is_damage(&source) => OpenError::Damaged {
             folder,
             reason: source.to_string(),
         },

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,9 +15,12 @@ use futures::{
     channel::{mpsc, oneshot},
     executor::block_on,
 };
-use redb::{Database, Durability, Table};
+use redb::{Database, Durability, Table, WriteTransaction};
 
-use super::{RECORDS, failure};
+use super::{
+    RECORDS,
+    damage::{Damage, failure},
+};
 use crate::{
     batch::{Batch, Operation},
     store::{StoreError, prefix_end},
@@ -44,13 +48,13 @@ struct Request {
 }
 
 impl Writer {
-    pub(super) fn start(database: Arc<Database>) -> io::Result<Self> {
+    pub(super) fn start(database: Arc<Database>, damage: Arc<Damage>) -> io::Result<Self> {
         let (queue, requests) = mpsc::channel(QUEUE_BATCHES);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = commits.clone();
         let thread = thread::Builder::new()
             .name("resident-store".to_owned())
-            .spawn(move || run(&database, requests, &counter))?;
+            .spawn(move || run(&database, &damage, requests, &counter))?;
         Ok(Self {
             queue,
             thread: Some(thread),
@@ -87,10 +91,15 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, mut requests: mpsc::Receiver<Request>, commits: &AtomicU64) {
+fn run(
+    database: &Database,
+    damage: &Damage,
+    mut requests: mpsc::Receiver<Request>,
+    commits: &AtomicU64,
+) {
     while let Some(first) = block_on(requests.next()) {
         let group = collect_group(first, &mut requests);
-        let result = commit(database, &group);
+        let result = damage.guard(|| commit(database, &group));
         if result.is_ok() {
             commits.fetch_add(1, Ordering::Relaxed);
         }
@@ -115,17 +124,21 @@ fn collect_group(first: Request, requests: &mut mpsc::Receiver<Request>) -> Vec<
 }
 
 fn commit(database: &Database, group: &[Request]) -> Result<(), StoreError> {
-    let mut transaction = database.begin_write().map_err(failure)?;
+    // If the database panics, its transaction is left as it is: ending it would go over the same pages again.
+    let mut transaction = ManuallyDrop::new(database.begin_write().map_err(failure)?);
+    let written = write_all(&mut transaction, group);
+    let transaction = ManuallyDrop::into_inner(transaction);
+    written?;
+    transaction.commit().map_err(failure)
+}
+
+fn write_all(transaction: &mut WriteTransaction, group: &[Request]) -> Result<(), StoreError> {
     transaction
         .set_durability(Durability::Immediate)
         .map_err(failure)?;
-    {
-        let mut records = transaction.open_table(RECORDS).map_err(failure)?;
-        for operation in group.iter().flat_map(|request| request.batch.operations()) {
-            apply(&mut records, operation)?;
-        }
-    }
-    transaction.commit().map_err(failure)
+    let mut records = transaction.open_table(RECORDS).map_err(failure)?;
+    let mut operations = group.iter().flat_map(|request| request.batch.operations());
+    operations.try_for_each(|operation| apply(&mut records, operation))
 }
 
 fn apply(

@@ -1,7 +1,7 @@
 //! The committed state, as far as the block has seen it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ops::Bound,
     sync::Arc,
 };
@@ -11,6 +11,7 @@ use super::{
     error::{JournalError, ScanSize},
     keys::stored_key,
     merge::Found,
+    scan::Meter,
 };
 use crate::{
     page::Page,
@@ -23,6 +24,12 @@ const LOAD_KEYS: usize = 64;
 
 /// Entries in one page of a scan.
 const PAGE_ENTRIES: usize = 1024;
+
+/// What the cache may grow to, in bytes, before it is emptied. A single scan or read may exceed it.
+const MAX_CACHE_BYTES: usize = 64 << 20;
+
+/// What an entry of the cache takes besides the bytes of its key and value.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// How often a block went to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,33 +46,45 @@ pub struct Statistics {
 /// A stored key, and its value if the scan asked for values.
 type Scanned = (Vec<u8>, Option<Vec<u8>>);
 
-/// What is known of one committed key.
-enum Committed {
-    Absent,
-    /// A scan of keys has seen it; its value has not been read.
-    Unread,
-    Present(Value),
-}
-
+/// The committed state as far as it is known.
+///
+/// It holds no more than [`MAX_CACHE_BYTES`] at the beginning of a request, whatever transactions have read that
+/// were undone since. What it forgets is asked for again, so nothing but time depends on it.
 pub(super) struct ReadCache {
     store: Arc<dyn KeyValueStore>,
     partition: Vec<u8>,
-    entries: BTreeMap<Vec<u8>, Committed>,
-    /// Prefixes under which every existing key is in `entries`. None is the beginning of another:
+    /// Keys that exist, with their values as far as those have been read.
+    present: BTreeMap<Vec<u8>, Option<Value>>,
+    /// Keys that do not. They are kept apart so that no scan walks over them.
+    absent: HashSet<Vec<u8>>,
+    /// Prefixes under which every existing key is in `present`. None is the beginning of another:
     /// ranges of prefixes are nested or apart, so the widest of each nest is enough.
     known: BTreeSet<Vec<u8>>,
+    /// About the memory that these take.
+    size_bytes: usize,
     statistics: Statistics,
 }
 
 impl ReadCache {
     pub(super) fn new(store: Arc<dyn KeyValueStore>, partition: Vec<u8>) -> Self {
-        let (entries, known) = (BTreeMap::new(), BTreeSet::new());
         Self {
             store,
             partition,
-            entries,
-            known,
+            present: BTreeMap::new(),
+            absent: HashSet::new(),
+            known: BTreeSet::new(),
+            size_bytes: 0,
             statistics: Statistics::default(),
+        }
+    }
+
+    /// Forgets everything if it has become too much. Never called between learning and using what was learned.
+    pub(super) fn make_room(&mut self) {
+        if self.size_bytes > MAX_CACHE_BYTES {
+            self.present.clear();
+            self.absent = HashSet::new();
+            self.known.clear();
+            self.size_bytes = 0;
         }
     }
 
@@ -78,11 +97,10 @@ impl ReadCache {
     }
 
     pub(super) fn value(&mut self, key: &[u8]) -> Result<Option<Value>, StoreError> {
-        let known = match self.entries.get(key) {
-            Some(Committed::Present(value)) => Some(Some(value.clone())),
-            Some(Committed::Absent) => Some(None),
-            Some(Committed::Unread) => None,
-            None => self.is_known(key).then_some(None),
+        let known = match self.present.get(key) {
+            Some(Some(value)) => Some(Some(value.clone())),
+            Some(None) => None,
+            None => self.is_known_absent(key).then_some(None),
         };
         match known {
             Some(value) => {
@@ -94,7 +112,7 @@ impl ReadCache {
     }
 
     pub(super) fn contains(&mut self, key: &[u8]) -> Result<bool, StoreError> {
-        if matches!(self.entries.get(key), Some(Committed::Unread)) {
+        if matches!(self.present.get(key), Some(None)) {
             self.statistics.hits += 1;
             return Ok(true);
         }
@@ -120,48 +138,65 @@ impl ReadCache {
 
     /// The committed value of a key that [`load`](Self::load) was called for.
     pub(super) fn loaded(&self, key: &[u8]) -> Option<&Value> {
-        self.entries.get(key).and_then(Committed::value)
+        self.present.get(key).and_then(Option::as_ref)
     }
 
-    /// Makes [`present`](Self::present) complete for a prefix.
-    pub(super) fn know_keys(&mut self, prefix: &[u8]) -> Result<(), JournalError> {
-        if self.is_known(prefix) {
-            // Whatever scan made it known was at least as wide and within the limit.
-            self.statistics.hits += 1;
-            return Ok(());
-        }
-        self.scan(prefix, false)
-    }
-
-    /// Makes [`present`](Self::present) complete for a prefix, with all values.
-    pub(super) fn know_values(&mut self, prefix: &[u8]) -> Result<(), JournalError> {
-        let known = self.is_known(prefix);
-        if !known || self.present(prefix).any(|(_, value)| value.is_none()) {
-            return self.scan(prefix, true);
+    /// Makes [`present`](Self::present) complete for a prefix, unless that is too much or costs too much: the
+    /// same whether the store has to be asked or not.
+    pub(super) fn know_keys(&mut self, prefix: &[u8], meter: &Meter) -> Result<(), JournalError> {
+        if !self.is_known(prefix) {
+            return self.scan(prefix, meter);
         }
         self.statistics.hits += 1;
-        // The values may have come one by one, so nobody has added them up yet.
-        let mut size = ScanSize::default();
-        self.present(prefix)
-            .try_for_each(|(key, value)| size.add(key, value.map_or(0, |value| value.len())))?;
+        self.count_known(prefix, meter).map(drop)
+    }
+
+    /// As [`know_keys`](Self::know_keys), with all values.
+    pub(super) fn know_values(&mut self, prefix: &[u8], meter: &Meter) -> Result<(), JournalError> {
+        if !self.is_known(prefix) || !self.count_known(prefix, meter)? {
+            meter.reset();
+            return self.scan(prefix, meter);
+        }
+        self.statistics.hits += 1;
         Ok(())
+    }
+
+    /// Counts what is known under a prefix as a scan of the store would, unless a value is asked for that has
+    /// not been read: then the answer is no.
+    fn count_known(&self, prefix: &[u8], meter: &Meter) -> Result<bool, JournalError> {
+        let mut size = ScanSize::default();
+        for (key, value) in self.present(prefix) {
+            let value_bytes = match (meter.with_values(), value) {
+                (false, _) => 0,
+                (true, Some(value)) => value.len(),
+                (true, None) => return Ok(false),
+            };
+            meter.add_bytes(key.len(), value_bytes);
+            meter.check()?;
+            size.add(key, value_bytes)?;
+        }
+        Ok(true)
     }
 
     /// Entries under a prefix that are known to exist, in key order.
     pub(super) fn present(&self, prefix: &[u8]) -> impl Iterator<Item = Found<'_>> {
-        self.entries
+        self.present
             .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .filter(|(_, entry)| !matches!(entry, Committed::Absent))
-            .map(|(key, entry)| (key.as_slice(), entry.value()))
+            .map(|(key, value)| (key.as_slice(), value.as_ref()))
     }
 
     /// Whether the value, or that there is none, is known.
     fn is_settled(&self, key: &[u8]) -> bool {
-        match self.entries.get(key) {
-            Some(entry) => !matches!(entry, Committed::Unread),
-            None => self.is_known(key),
+        match self.present.get(key) {
+            Some(value) => value.is_some(),
+            None => self.is_known_absent(key),
         }
+    }
+
+    /// Whether a key that is not in `present` is known not to exist.
+    fn is_known_absent(&self, key: &[u8]) -> bool {
+        self.absent.contains(key) || self.is_known(key)
     }
 
     /// Whether all of a prefix is known. No known prefix is the beginning of another, so the greatest
@@ -186,14 +221,14 @@ impl ReadCache {
         for known in &within {
             self.known.remove(known);
         }
+        self.size_bytes += prefix.len() + ENTRY_OVERHEAD_BYTES;
         self.known.insert(prefix.to_vec());
     }
 
     fn ask(&mut self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         let value = wait(self.store.read(&stored_key(&self.partition, key)))?.map(Value::from);
         self.count_miss(value.as_ref().map_or(0, |value| value.len()));
-        self.entries
-            .insert(key.to_vec(), Committed::from(value.clone()));
+        self.learn(key, value.clone());
         Ok(value)
     }
 
@@ -205,15 +240,15 @@ impl ReadCache {
         let values = wait(self.store.read_many(stored_keys))?;
         self.count_miss(values.iter().flatten().map(Vec::len).sum());
         for (key, value) in keys.iter().zip(values) {
-            self.entries
-                .insert(key.to_vec(), Committed::from(value.map(Value::from)));
+            self.learn(key, value.map(Value::from));
         }
         Ok(())
     }
 
     /// Learns every key under a prefix. If there is too much, what was learned until then stays, as
     /// facts about single keys.
-    fn scan(&mut self, prefix: &[u8], with_values: bool) -> Result<(), JournalError> {
+    fn scan(&mut self, prefix: &[u8], meter: &Meter) -> Result<(), JournalError> {
+        let with_values = meter.with_values();
         let stored_prefix = stored_key(&self.partition, prefix);
         let mut size = ScanSize::default();
         let mut start_after = None;
@@ -222,8 +257,11 @@ impl ReadCache {
             start_after = page.entries.last().map(|(key, _)| key.clone());
             for (stored_key, value) in page.entries {
                 let key = &stored_key[self.partition.len()..];
-                size.add(key, value.as_ref().map_or(0, Vec::len))?;
-                self.learn(key, value);
+                let value_bytes = value.as_ref().map_or(0, Vec::len);
+                meter.add_bytes(key.len(), value_bytes);
+                meter.check()?;
+                size.add(key, value_bytes)?;
+                self.learn_present(key, value);
             }
             if page.is_last || start_after.is_none() {
                 self.remember(prefix);
@@ -250,33 +288,32 @@ impl ReadCache {
         Ok(page)
     }
 
-    fn learn(&mut self, key: &[u8], value: Option<Vec<u8>>) {
-        let entry = self
-            .entries
-            .entry(key.to_vec())
-            .or_insert(Committed::Unread);
-        if let (Committed::Unread, Some(value)) = (&*entry, value) {
-            *entry = Committed::Present(value.into());
+    /// Takes note of what the store said about a key.
+    fn learn(&mut self, key: &[u8], value: Option<Value>) {
+        let value_bytes = value.as_ref().map_or(0, |value| value.len());
+        self.size_bytes += key.len() + value_bytes + ENTRY_OVERHEAD_BYTES;
+        match value {
+            Some(value) => {
+                self.present.insert(key.to_vec(), Some(value));
+            }
+            None => {
+                self.absent.insert(key.to_vec());
+            }
+        }
+    }
+
+    /// Takes note of a key that a scan has seen.
+    fn learn_present(&mut self, key: &[u8], value: Option<Vec<u8>>) {
+        let value_bytes = value.as_ref().map_or(0, Vec::len);
+        self.size_bytes += key.len() + value_bytes + ENTRY_OVERHEAD_BYTES;
+        let entry = self.present.entry(key.to_vec()).or_default();
+        if let (None, Some(value)) = (&*entry, value) {
+            *entry = Some(value.into());
         }
     }
 
     fn count_miss(&mut self, bytes: usize) {
         self.statistics.misses += 1;
         self.statistics.store_bytes += bytes as u64;
-    }
-}
-
-impl Committed {
-    fn value(&self) -> Option<&Value> {
-        match self {
-            Self::Present(value) => Some(value),
-            Self::Absent | Self::Unread => None,
-        }
-    }
-}
-
-impl From<Option<Value>> for Committed {
-    fn from(value: Option<Value>) -> Self {
-        value.map_or(Self::Absent, Self::Present)
     }
 }

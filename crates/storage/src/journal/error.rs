@@ -30,6 +30,10 @@ pub enum LimitExceeded {
     /// one.
     #[error("more than {MAX_SCAN_BYTES} bytes lie under a prefix; use longer prefixes")]
     Scan,
+    /// Walking over what lies under a prefix costs more than the caller can pay, see
+    /// [`ScanCost`](super::ScanCost).
+    #[error("what lies under the prefix costs more to walk over than there is")]
+    Cost,
 }
 
 /// Why a journal did not do what it was asked.
@@ -55,6 +59,10 @@ pub enum JournalError {
         /// Its length.
         bytes: usize,
     },
+    /// Two looks at the partition saw two states: somebody has written to it meanwhile. A chain's blocks are
+    /// the only writers of its partition, so this happens to those who read without its lock.
+    #[error("the state changed while it was read; read it again")]
+    Changed,
     /// A mark that was released, rolled back across, or set on another journal: a mistake in the code
     /// above.
     #[error("the mark is no longer in force")]

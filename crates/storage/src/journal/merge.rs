@@ -4,31 +4,28 @@ use std::{cmp::Ordering, iter::from_fn};
 
 use super::Value;
 
-/// A key, and its value if that has been loaded.
+/// A key, and its value if it has one that is loaded.
 pub(super) type Found<'a> = (&'a [u8], Option<&'a Value>);
 
-/// The entries that exist once `writes`, where `None` is a deletion, lie over `committed`, where
-/// `None` is a value that has not been loaded. Both in key order, and so is the result.
+/// All entries of `below` and `above`, both in key order, and so is the result. Of a key that is in both, the
+/// entry of `above`.
 pub(super) fn merge<'a>(
-    committed: impl Iterator<Item = Found<'a>>,
-    writes: impl Iterator<Item = (&'a [u8], Option<&'a Value>)>,
+    below: impl Iterator<Item = Found<'a>>,
+    above: impl Iterator<Item = Found<'a>>,
 ) -> impl Iterator<Item = Found<'a>> {
-    let (mut committed, mut writes) = (committed.peekable(), writes.peekable());
+    let (mut below, mut above) = (below.peekable(), above.peekable());
     from_fn(move || {
-        loop {
-            let order = match (committed.peek(), writes.peek()) {
-                (_, None) => return committed.next(),
-                (None, Some(_)) => Ordering::Greater,
-                (Some((old, _)), Some((new, _))) => old.cmp(new),
-            };
-            if order == Ordering::Less {
-                return committed.next();
-            }
-            if order == Ordering::Equal {
-                committed.next();
-            }
-            if let Some((key, Some(value))) = writes.next() {
-                return Some((key, Some(value)));
+        let order = match (below.peek(), above.peek()) {
+            (_, None) => return below.next(),
+            (None, Some(_)) => return above.next(),
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+        };
+        match order {
+            Ordering::Less => below.next(),
+            Ordering::Greater => above.next(),
+            Ordering::Equal => {
+                below.next();
+                above.next()
             }
         }
     })

@@ -2,7 +2,17 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::{Value, error::JournalError};
+use super::{Value, error::JournalError, merge::merge};
+
+/// What a written key counts besides its bytes and its value's: the nodes of the trees, allocations, an entry
+/// of the undo log, one of the cache, and one of the batch.
+const WRITE_OVERHEAD_BYTES: u64 = 512;
+
+/// How often a written key is in memory at most: here, in the undo log, in the cache and in the batch.
+const KEY_COPIES: u64 = 4;
+
+/// How often a written value is: here, and in the batch.
+const VALUE_COPIES: u64 = 2;
 
 /// A point in a block's writes, made by [`Journal::mark`](super::Journal::mark).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +21,14 @@ pub struct Mark {
 }
 
 /// The last write of each key, and an undo log with the first change of each key after each mark.
+///
+/// Values and deletions lie apart, so that a scan never walks over a key that is not there.
 #[derive(Default)]
 pub(super) struct PendingWrites {
-    writes: BTreeMap<Vec<u8>, Write>,
+    values: BTreeMap<Vec<u8>, Write>,
+    deletions: BTreeMap<Vec<u8>, Write>,
+    /// What all of them count, see [`size_bytes`](Self::size_bytes).
+    size_bytes: u64,
     /// Empty while no mark is in force.
     undo_log: Vec<Undo>,
     /// Marks in force, oldest first, so in the order of their serials.
@@ -31,6 +46,13 @@ struct Write {
     logged: u64,
 }
 
+impl Write {
+    fn size_bytes(&self, key: &[u8]) -> u64 {
+        let value_bytes = self.value.as_ref().map_or(0, |value| value.len() as u64);
+        WRITE_OVERHEAD_BYTES + KEY_COPIES * key.len() as u64 + VALUE_COPIES * value_bytes
+    }
+}
+
 struct Undo {
     key: Vec<u8>,
     previous: Option<Write>,
@@ -44,19 +66,33 @@ struct MarkRecord {
 impl PendingWrites {
     /// The outer `None`: not written; the inner one: deleted.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<&Value>> {
-        self.writes.get(key).map(|write| write.value.as_ref())
+        let write = match self.values.get(key) {
+            None if self.deletions.is_empty() => None,
+            None => self.deletions.get(key),
+            found => found,
+        };
+        write.map(|write| write.value.as_ref())
+    }
+
+    /// Whether the last write of a key is its deletion.
+    pub(super) fn is_deleted(&self, key: &[u8]) -> bool {
+        !self.deletions.is_empty() && self.deletions.contains_key(key)
+    }
+
+    /// About the memory that the writes take, in bytes. It follows from what they are, not from how they came
+    /// about, so it is the same wherever the block is run.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.size_bytes
     }
 
     /// All writes in key order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
-        self.writes
-            .iter()
-            .map(|(key, write)| (key.as_slice(), write.value.as_ref()))
+        merge(all(&self.values), all(&self.deletions))
     }
 
-    /// The writes under a prefix in key order.
-    pub(super) fn range(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
-        self.writes
+    /// The values under a prefix in key order.
+    pub(super) fn values(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
+        self.values
             .range::<[u8], _>((
                 std::ops::Bound::Included(prefix),
                 std::ops::Bound::Unbounded,
@@ -67,33 +103,41 @@ impl PendingWrites {
 
     pub(super) fn set(&mut self, key: Vec<u8>, value: Option<Value>) {
         let current = self.marks.last().map_or(0, |mark| mark.serial);
-        match self.writes.entry(key) {
-            Entry::Occupied(mut entry) if entry.get().logged >= current => {
-                entry.get_mut().value = value;
-            }
+        let (into, other) = match value {
+            Some(_) => (&mut self.values, &mut self.deletions),
+            None => (&mut self.deletions, &mut self.values),
+        };
+        let mut write = Write {
+            value,
+            logged: current,
+        };
+        self.size_bytes += write.size_bytes(&key);
+        let (key, previous) = match into.entry(key) {
             Entry::Occupied(mut entry) => {
-                let previous = Some(entry.insert(Write {
-                    value,
-                    logged: current,
-                }));
-                self.undo_log.push(Undo {
-                    key: entry.key().clone(),
-                    previous,
-                });
+                let previous = entry.insert(write);
+                self.size_bytes -= previous.size_bytes(entry.key());
+                if previous.logged >= current {
+                    return;
+                }
+                (entry.key().clone(), Some(previous))
             }
             Entry::Vacant(entry) => {
-                if current > 0 {
-                    self.undo_log.push(Undo {
-                        key: entry.key().clone(),
-                        previous: None,
-                    });
+                let moved = other.remove(entry.key());
+                if let Some(moved) = &moved {
+                    self.size_bytes -= moved.size_bytes(entry.key());
+                    write.logged = write.logged.max(moved.logged);
                 }
-                entry.insert(Write {
-                    value,
-                    logged: current,
-                });
+                let is_logged =
+                    current == 0 || moved.as_ref().is_some_and(|moved| moved.logged >= current);
+                let key = (!is_logged).then(|| entry.key().clone());
+                entry.insert(write);
+                match key {
+                    Some(key) => (key, moved),
+                    None => return,
+                }
             }
-        }
+        };
+        self.undo_log.push(Undo { key, previous });
     }
 
     pub(super) fn mark(&mut self) -> Mark {
@@ -109,11 +153,9 @@ impl PendingWrites {
     pub(super) fn roll_back(&mut self, mark: Mark) -> Result<(), JournalError> {
         let position = self.position(mark)?;
         self.marks.truncate(position + 1);
-        for undo in self.undo_log.drain(self.marks[position].log_length..).rev() {
-            match undo.previous {
-                Some(write) => self.writes.insert(undo.key, write),
-                None => self.writes.remove(&undo.key),
-            };
+        let undone = self.undo_log.split_off(self.marks[position].log_length);
+        for Undo { key, previous } in undone.into_iter().rev() {
+            self.put_back(key, previous);
         }
         Ok(())
     }
@@ -122,9 +164,25 @@ impl PendingWrites {
         let position = self.position(mark)?;
         self.marks.truncate(position);
         if self.marks.is_empty() {
-            self.undo_log.clear();
+            self.undo_log = Vec::new();
         }
         Ok(())
+    }
+
+    fn put_back(&mut self, key: Vec<u8>, previous: Option<Write>) {
+        let undone = self
+            .values
+            .remove(&key)
+            .or_else(|| self.deletions.remove(&key));
+        self.size_bytes -= undone.map_or(0, |write| write.size_bytes(&key));
+        let Some(write) = previous else {
+            return;
+        };
+        self.size_bytes += write.size_bytes(&key);
+        match write.value {
+            Some(_) => self.values.insert(key, write),
+            None => self.deletions.insert(key, write),
+        };
     }
 
     fn position(&self, mark: Mark) -> Result<usize, JournalError> {
@@ -134,6 +192,11 @@ impl PendingWrites {
     }
 }
 
+fn all(writes: &BTreeMap<Vec<u8>, Write>) -> impl Iterator<Item = (&[u8], Option<&Value>)> {
+    writes
+        .iter()
+        .map(|(key, write)| (key.as_slice(), write.value.as_ref()))
+}
 #[cfg(test)]
 mod tests {
     use super::*;

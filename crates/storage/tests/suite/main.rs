@@ -2,8 +2,10 @@
 
 mod common;
 mod crash;
+mod damage;
 mod disk;
 mod journal;
 mod journal_cache;
 mod journal_model;
+mod journal_scans;
 mod stores;

@@ -117,7 +117,7 @@ fn a_block_has_room_for_so_many_applications() {
     };
     assert_eq!(
         failure.reason,
-        FailureReason::Limit(LimitKind::Applications)
+        FailureReason::Crowded(LimitKind::Applications)
     );
 }
 

@@ -163,20 +163,18 @@ fn out_of_fuel_first_in_the_block_is_rejected_without_a_trace() {
 }
 
 #[test]
-fn out_of_fuel_later_is_dropped_without_a_trace() {
+fn out_of_fuel_later_is_rejected_without_a_trace() {
     let scene = Scene::new();
     for commands in [&b"bgwl"[..], b"bm"] {
-        // The later bundle of the sender has to wait, too.
+        // In no block would it have more fuel, so its sender's later bundle need not wait.
         let steps: [(u8, &[&[u8]]); 4] = [
             (1, &[b"bw"]),
             (2, &[commands]),
             (2, &[b"bw"]),
             (1, &[b"bw"]),
         ];
-        assert!(
-            scene.check(&steps, &[1, 2]).is_empty(),
-            "dropped, not rejected"
-        );
+        let reasons = scene.check(&steps, &[1]);
+        assert_eq!(reasons[0].to_string(), "out of fuel");
     }
 }
 
@@ -209,29 +207,14 @@ fn a_callee_is_undone_with_its_caller() {
 }
 
 #[test]
-fn whoever_refuses_the_block_loses_its_latest_bundle() {
+fn whoever_makes_an_application_refuse_is_rejected_without_a_trace() {
     let scene = Scene::new();
-    let steps: [(u8, &[&[u8]]); 3] = [(1, &[b"b"]), (2, &[b"bf"]), (1, &[b"bw"])];
-    // Restarted twice: the last bundle of the gadget is not to blame, but nobody can know.
-    let transactions = scene.block(&steps)[..3].to_vec();
-    let policy = TestChains::auto_retry(8);
-    let staged = scene
-        .chains
-        .stage_everywhere(&scene.chain, &transactions, &policy)
-        .unwrap();
-    assert_eq!(staged.staged.execution.executed.block.transactions.len(), 1);
-    assert_eq!(staged.staged.dropped.len(), 2);
-    let without = scene
-        .chains
-        .stage_everywhere(&scene.chain, &transactions[..1], &policy)
-        .unwrap();
-    assert_eq!(
-        staged.staged.execution.executed.outcome,
-        without.staged.execution.executed.outcome
-    );
+    let steps: [(u8, &[&[u8]]); 4] = [(1, &[b"b"]), (2, &[b"bf"]), (1, &[b"bw"]), (2, &[b"b"])];
+    let reasons = scene.check(&steps, &[1]);
+    assert!(reasons[0].to_string().contains("unreachable"));
     let error = scene
         .chains
-        .stage_everywhere(&scene.chain, &transactions, &StagingPolicy::Abort)
+        .stage_everywhere(&scene.chain, &scene.block(&steps), &StagingPolicy::Abort)
         .err()
         .expect("an owner who wants to see failures sees this one");
     assert!(error.to_string().contains("refused the block"), "{error}");

@@ -4,15 +4,11 @@ use std::collections::BTreeSet;
 
 use matching_engine::OrderNature::{Ask, Bid};
 use resident_base::{Amount, ChainId};
-use resident_chain::{Cursor, DropReason, IncomingBundle, Transaction};
+use resident_chain::{Cursor, IncomingBundle, Transaction};
 use resident_execution::{FailureReason, Operation, ResourcePolicy};
 use resident_testing::{PAIRS, TestChains};
 
-use crate::{
-    bundles::{assert_leaves_no_trace, stranger},
-    gadget,
-    market::Market,
-};
+use crate::{bundles::stranger, gadget, market::Market};
 
 /// The same chains with other limits from now on.
 fn with_limits(market: &Market, change: impl FnOnce(&mut ResourcePolicy)) -> Market {
@@ -119,79 +115,26 @@ fn market_with_a_large_order() -> Market {
     with_limits(&market, |policy| policy.limits.transaction_fuel = fuel)
 }
 
+/// It used to wait until it came first, and cost its fuel in every block until then.
 #[test]
-fn a_bundle_out_of_fuel_waits_and_is_rejected_only_when_it_comes_first() {
-    let market = market_with_a_large_order();
-    let (small, large) = (market.traders[1].id, market.traders[2].id);
-    let mut inbox = market.inbox();
-    inbox.sort_by_key(|transaction| {
-        transaction.bundle().map(|incoming| incoming.origin) != Some(small)
-    });
-    let policy = TestChains::auto_retry(3);
-    assert_leaves_no_trace(&market.chains, market.host(), &inbox, &[1, 2], &policy);
-
-    let first = market
-        .chains
-        .add_everywhere(market.host(), &inbox, &policy)
-        .unwrap()
-        .staged;
-    assert!(first.rejected.is_empty());
-    let reasons: Vec<_> = first.dropped.iter().map(|(_, reason)| reason).collect();
-    let [DropReason::Failed(failure), DropReason::AfterDropped] = reasons[..] else {
-        panic!("{reasons:?}");
-    };
-    assert!(failure.is_limit());
-
-    let waiting = market.inbox();
-    assert_eq!(waiting.len(), 2);
-    assert!(
-        waiting
-            .iter()
-            .filter_map(Transaction::bundle)
-            .all(|incoming| incoming.origin == large)
-    );
-    let second = market
-        .chains
-        .add_everywhere(market.host(), &waiting, &policy)
-        .unwrap()
-        .staged;
-    assert_eq!((second.rejected.len(), second.dropped.len()), (1, 0));
-    assert_eq!(second.execution.executed.block.transactions.len(), 2);
-    assert!(market.inbox().is_empty());
-    // The token's credit was in the rejected bundle; the small order is in the book.
-    assert_eq!(market.held(1), 1 + 1);
-}
-
-#[test]
-fn after_too_many_limit_failures_all_others_wait() {
+fn a_bundle_out_of_fuel_is_rejected_wherever_it_stands() {
     let market = market_with_a_large_order();
     let small = market.traders[1].id;
     let mut inbox = market.inbox();
     inbox.sort_by_key(|transaction| {
         transaction.bundle().map(|incoming| incoming.origin) != Some(small)
     });
-    let credit = market.credit(0, market.owner(0), 1);
-    inbox.push(crate::market::bundle(&market, 9, 1, 0, vec![credit]));
-    let reasons = |max_failures| {
-        let policy = TestChains::auto_retry(max_failures);
-        let staged = market
-            .chains
-            .stage_everywhere(market.host(), &inbox, &policy)
-            .unwrap()
-            .staged;
-        staged
-            .dropped
-            .into_iter()
-            .map(|(_, reason)| reason)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(reasons(1).len(), 2, "the stranger's bundle passes");
-    let none_tolerated = reasons(0);
-    assert_eq!(none_tolerated.len(), 3);
-    assert_eq!(
-        none_tolerated[1..],
-        [DropReason::TooManyFailures, DropReason::TooManyFailures]
-    );
+    let policy = TestChains::auto_retry(0);
+    let staged = market
+        .chains
+        .add_everywhere(market.host(), &inbox, &policy)
+        .unwrap()
+        .staged;
+    assert_eq!((staged.rejected.len(), staged.dropped.len()), (1, 0));
+    assert!(staged.rejected[0].1.is_limit());
+    assert!(market.inbox().is_empty());
+    // The token's credit was in the rejected bundle; the small order is in the book.
+    assert_eq!(market.held(1), 1 + 1);
 }
 
 #[test]

@@ -75,6 +75,20 @@ impl Mail {
         staged.expect("an inbox can be processed")
     }
 
+    /// As [`receive`](Self::receive), in the name of nobody who could pay.
+    fn receive_unpaid(&self, chain: &TestChain) -> StagedEverywhere {
+        let stranger = TestChain {
+            owner: TestChains::owner(77),
+            ..*chain
+        };
+        self.receive(&stranger)
+    }
+
+    /// Commands that send a message to the first chain, which it has to pay for.
+    fn answer(&self) -> Vec<u8> {
+        Letter::new(self.alice.id, b"!").command()
+    }
+
     fn alice_has(&self) -> Amount {
         courier::balance(&self.chains, Account::chain(self.alice.id))
     }
@@ -311,25 +325,59 @@ fn tokens_return_although_what_came_with_them_fails_twice() {
     assert_eq!(mail.bob_has(), POCKET_MONEY.into_amount());
 }
 
-/// A refund shares its bundle with an answer that fails on the chain that is to be refunded.
+/// A refund shares its bundle with an answer that fails on the chain that is to be refunded. It used to bounce, to the
+/// refunded account's namesake on the other chain: there the chain itself, whose owner could arrange for it.
 #[test]
-fn a_refund_in_a_rejected_bundle_is_not_lost() {
+fn a_refund_in_a_rejected_bundle_belongs_to_who_is_refunded() {
     let mail = Mail::new();
     let before = mail.alice_has();
     let answer = Letter::new(mail.alice.id, b"x").command();
     let order_fee = mail.order(&[&mail.to_bob(&answer).with_grant(GRANT).command()]);
     let received = mail.receive(&mail.bob);
     assert_eq!((reasons(&received).len(), sent(&received).len()), (0, 2));
-    assert_eq!(reasons(&mail.receive(&mail.alice)).len(), 1);
-    let back = mail.receive(&mail.bob);
-    assert_eq!((reasons(&back), sent(&back)), (vec![], vec![]));
-    // The tokens are the refunded account's namesake on the other chain: there the chain itself.
-    let paid = order_fee.saturating_add(GRANT.into_amount());
+    let bob_has = mail.bob_has();
+    let rejected = mail.receive(&mail.alice);
+    assert_eq!((reasons(&rejected).len(), sent(&rejected)), (1, vec![]));
+    // The finalization was paid for by the other chain, and the message by the grant.
+    let by_bob = POCKET_MONEY.into_amount().saturating_sub(bob_has);
+    let by_grant = fees(&received).saturating_sub(by_bob);
+    let paid = order_fee.saturating_add(by_grant);
     assert_eq!(mail.alice_has(), before.saturating_sub(paid));
-    let kept = POCKET_MONEY
-        .into_amount()
-        .saturating_add(GRANT.into_amount());
-    assert_eq!(mail.bob_has(), kept.saturating_sub(fees(&received)));
+    assert_eq!(mail.bob_has(), bob_has);
+}
+
+/// The same, with nobody's malice: what else is in the bundle cannot be paid, or the chain is closed by then.
+#[test]
+fn a_refund_belongs_to_who_is_refunded_whatever_happens_there() {
+    for is_closed in [true, false] {
+        let mail = Mail::new();
+        let answer = mail.answer();
+        let grant = mail.to_bob(&answer).with_grant(GRANT).command();
+        mail.order(&[&grant]);
+        // The rest of the chain's tokens goes to its owner, so that it cannot pay for the answer; or it closes.
+        let rest = match is_closed {
+            true => Operation::System(SystemOperation::CloseChain),
+            false => Operation::System(SystemOperation::Transfer {
+                owner: AccountOwner::CHAIN,
+                recipient: Account::new(mail.alice.id, mail.alice.owner),
+                amount: mail.alice_has(),
+            }),
+        };
+        mail.chains.run(&mail.alice, vec![rest]);
+        let before = mail.alice_has();
+        let received = mail.receive(&mail.bob);
+        let [_, refund] = &sent(&received)[..] else {
+            panic!("an answer and a refund: {:?}", sent(&received))
+        };
+        let Message::System(SystemMessage::Credit { amount, .. }) = refund.message else {
+            panic!("it is a credit")
+        };
+        let bob_has = mail.bob_has();
+        let staged = mail.receive_unpaid(&mail.alice);
+        assert_eq!((reasons(&staged).len(), sent(&staged)), (1, vec![]));
+        assert_eq!(mail.alice_has(), before.saturating_add(amount));
+        assert_eq!(mail.bob_has(), bob_has);
+    }
 }
 
 /// A grant comes back to whoever paid it, so it takes a signature to make somebody pay one.

@@ -419,7 +419,7 @@ fn requests_are_limited_by_block_and_for_bundles_that_fail() {
         limit(&[operation(&get(PRICE)), operation(&get(NEWS))]),
         None
     );
-    let too_many = Some(FailureReason::Limit(LimitKind::HttpRequests));
+    let too_many = Some(FailureReason::Crowded(LimitKind::HttpRequests));
     assert_eq!(
         limit(&[operation(&get(PRICE).get(NEWS)), operation(&get(NEWS))]),
         too_many

@@ -1,10 +1,12 @@
 //! Contracts that ask services: answered from the state before the block, recorded, replayed.
 
-use resident_base::{ApplicationDescription, ApplicationId, BlockHeight, ModuleId, VmRuntime};
+use resident_base::{
+    ApplicationDescription, ApplicationId, BlockHeight, CryptoHash, ModuleId, VmRuntime,
+};
 use resident_chain::{StagingPolicy, Transaction};
 use resident_execution::{
     Failure, FailureReason, LimitKind, Operation, OracleResponse, ResourceLimits, ResourcePolicy,
-    SystemOperation,
+    ServiceQuestion, SystemOperation,
 };
 use resident_testing::{PAIRS, StagedEverywhere, TestChain, TestChains};
 
@@ -62,8 +64,17 @@ impl Stage {
     }
 }
 
-fn answer(bytes: &[u8]) -> Vec<OracleResponse> {
-    vec![OracleResponse::Service(bytes.to_vec())]
+/// The record of one query and its answer.
+fn answer(application_id: ApplicationId, query: &[u8], response: &[u8]) -> Vec<OracleResponse> {
+    let query = query.to_vec();
+    let question = ServiceQuestion {
+        application_id,
+        query,
+    };
+    vec![OracleResponse::Service {
+        question: CryptoHash::new(&question),
+        response: response.to_vec(),
+    }]
 }
 
 #[test]
@@ -81,8 +92,11 @@ fn a_contract_sees_what_was_stored_before_the_block() {
     ];
     let staged = stage.stage(&transactions);
     let outcome = &staged.staged.execution.executed.outcome;
-    let expected: [&[u8]; 6] = [b"", b"old", b"old", b"", &[1, 0, 0, 0], &[1, 0, 0, 0]];
-    for (index, expected) in expected.into_iter().enumerate() {
+    let none: (ApplicationId, &[u8], &[u8]) = (second, b"", b"");
+    let value: (ApplicationId, &[u8], &[u8]) = (second, b"v", b"old");
+    let count: (ApplicationId, &[u8], &[u8]) = (second, b"n", &[1, 0, 0, 0]);
+    let expected = [none, value, value, (first, b"v", b""), count, count];
+    for (index, (asked, query, expected)) in expected.into_iter().enumerate() {
         let transaction = &outcome.transactions[index];
         let is_message = index == 3;
         assert_eq!(
@@ -94,7 +108,7 @@ fn a_contract_sees_what_was_stored_before_the_block() {
         let wanted = if index == 0 {
             Vec::new()
         } else {
-            answer(expected)
+            answer(asked, query, expected)
         };
         assert_eq!(*recorded, wanted, "{index}");
     }
@@ -114,7 +128,7 @@ fn nobody_is_asked_when_the_block_is_run_again() {
     // What is recorded counts, so that a record that lies consistently cannot be told from the truth here.
     let mut changed = staged.staged.execution.executed.clone();
     changed.outcome.transactions[0].response = b"lie".to_vec();
-    changed.outcome.transactions[0].effects.oracle_responses = answer(b"lie");
+    changed.outcome.transactions[0].effects.oracle_responses = answer(second, b"v", b"lie");
     for pair in PAIRS {
         let executed = stage.chains.execute(pair, &changed);
         let executed = executed.unwrap_or_else(|error| panic!("somebody was asked: {error}"));
@@ -132,6 +146,26 @@ fn nobody_is_asked_when_the_block_is_run_again() {
         let error = error.expect("the answer is missing").to_string();
         let asked = format!("a query of application {second}");
         assert!(error.contains(&asked), "{error}");
+    }
+}
+
+/// An answer is tied to its question: it is worth nothing for another one, not even for one of the same
+/// application.
+#[test]
+fn an_answer_to_another_question_is_no_answer() {
+    let stage = Stage::new();
+    let [first, second] = stage.ids;
+    let staged = stage.stage(&[probe::ask(first, second, b"v")]);
+    for (asked, query) in [(second, b"n"), (first, b"v")] {
+        let mut changed = staged.staged.execution.executed.clone();
+        let effects = &mut changed.outcome.transactions[0].effects;
+        effects.oracle_responses = answer(asked, query, b"old");
+        for pair in PAIRS {
+            let error = stage.chains.execute(pair, &changed).err();
+            let error = error.expect("it is about something else").to_string();
+            let expected = format!("a query of application {second}");
+            assert!(error.contains(&expected), "{error}");
+        }
     }
 }
 
@@ -198,7 +232,7 @@ fn an_application_may_ask_when_the_block_is_finalized() {
         .outcome;
     assert_eq!(
         outcome.finalization.effects.oracle_responses,
-        answer(b"old")
+        answer(second, b"v", b"old")
     );
     let services = stage.chains.services(PAIRS[0].0);
     let stored = |id| {
@@ -268,7 +302,7 @@ fn answers_are_replayed_when_a_bundle_behind_them_fails() {
         .iter()
         .map(|transaction| &transaction.effects.oracle_responses);
     let recorded: Vec<_> = recorded.collect();
-    let (old, none) = (answer(b"old"), Vec::new());
+    let (old, none) = (answer(second, b"v", b"old"), Vec::new());
     assert_eq!(recorded, [&old, &old, &old, &none, &old]);
 }
 
@@ -294,7 +328,7 @@ fn queries_have_a_limit_a_size_and_a_price() {
         resident_base::Amount::from_attos(10)
     );
     let error = stage.refusal(&[ask(), ask(), ask()]);
-    let limit = FailureReason::Limit(LimitKind::ServiceQueries).to_string();
+    let limit = FailureReason::Crowded(LimitKind::ServiceQueries).to_string();
     assert!(error.contains(&limit), "{error}");
 
     let stage = stage.with_policy(|policy| policy.limits.service_response_bytes = 99);

@@ -140,6 +140,44 @@ fn a_query_ends_when_its_fuel_or_its_time_does() {
     });
 }
 
+/// Without the deadline it would compute for centuries.
+#[test]
+fn a_query_that_only_computes_ends_with_its_time() {
+    let probe = Probe::new();
+    let [other] = probe::create(&probe.chains, &probe.chain);
+    probe.on_every_engine(|services| {
+        for query in [b"l".to_vec(), probe::through(other, b"l")] {
+            let begun = Instant::now();
+            let outcome = services.query_with(&probe.chain, probe.id, query, |context| {
+                context.fuel = u64::MAX;
+                context.deadline = Some(begun + Duration::from_millis(100));
+            });
+            assert!(matches!(outcome, Err(QueryError::Deadline)), "{outcome:?}");
+        }
+        // One that has little fuel ends because of that.
+        let outcome = services.query_with(&probe.chain, probe.id, b"l".to_vec(), |context| {
+            context.fuel = 1_000;
+            context.deadline = Some(Instant::now() + Duration::from_secs(60));
+        });
+        let spent = matches!(outcome, Err(QueryError::OutOfFuel { fuel: 1_000 }));
+        assert!(spent, "{outcome:?}");
+    });
+}
+
+#[test]
+fn a_query_whose_time_is_over_is_not_run() {
+    let probe = Probe::new();
+    probe.on_every_engine(|services| {
+        assert_eq!(probe.count(services), 1);
+        let outcome = services.query_with(&probe.chain, probe.id, b"n".to_vec(), |context| {
+            context.deadline = Some(Instant::now());
+        });
+        assert!(matches!(outcome, Err(QueryError::Deadline)), "{outcome:?}");
+        assert_eq!(probe.count(services), 2);
+        assert_eq!(services.counts(&probe.chain).0.queries, 2);
+    });
+}
+
 /// The same queries take the same fuel on both engines.
 #[test]
 fn the_fuel_of_a_query_is_the_same_everywhere() {

@@ -525,7 +525,7 @@ fn an_event_too_many_at_the_end_of_the_block_takes_out_a_bundle() {
         panic!("{:?}", staged.dropped);
     };
     assert_eq!(dropped.origin, stranger(2));
-    assert_eq!(failure.reason, FailureReason::Limit(LimitKind::Events));
+    assert_eq!(failure.reason, FailureReason::Crowded(LimitKind::Events));
 }
 
 #[test]

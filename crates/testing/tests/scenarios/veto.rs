@@ -1,10 +1,11 @@
-//! An application that refuses a block because of one bundle among a hundred that are good.
+//! An application that refuses a block because of one bundle among a hundred that are good: it is found and
+//! rejected, wherever it stands, and the others stay.
 
 use resident_base::ApplicationId;
-use resident_chain::{BlockError, DropReason, StagedBlock, Transaction};
+use resident_chain::{StagedBlock, Transaction};
 use resident_testing::{PAIRS, TestChain, TestChains};
 
-use crate::{bundles::stranger, gadget};
+use crate::{bundles::stranger, gadget, messages::reject};
 
 const GOOD: usize = 100;
 
@@ -37,24 +38,25 @@ impl Scene {
         gadget::message(self.gadgets[gadget], stranger(origin), 1, &[b"b", b"bf"])
     }
 
-    fn stage(&self, block: &[Transaction], max_failures: u32) -> Result<StagedBlock, BlockError> {
-        let policy = TestChains::auto_retry(max_failures);
+    fn stage(&self, block: &[Transaction]) -> StagedBlock {
+        let policy = TestChains::auto_retry(0);
         let staged = self
             .chains
-            .stage_everywhere(&self.chain, block, &policy)?
-            .staged;
-        assert!(staged.rejected.is_empty(), "{:?}", staged.rejected);
-        Ok(staged)
+            .stage_everywhere(&self.chain, block, &policy)
+            .unwrap_or_else(|error| panic!("there is a block without them: {error}"));
+        assert!(
+            staged.staged.dropped.is_empty(),
+            "{:?}",
+            staged.staged.dropped
+        );
+        staged.staged
     }
 
-    /// Builds the block, from which the given bundles must be dropped in the name of the given gadgets, after so
-    /// many executions; and the block without them, which must be the same.
-    fn check(&self, block: &[Transaction], vetoes: &[(usize, usize)], executions: usize) {
-        let staged = self.stage(block, 1).expect("there is a block without them");
-        let dropped = staged.dropped.iter().map(|(incoming, reason)| {
-            let DropReason::Refused(failure) = reason else {
-                panic!("dropped for another reason: {reason:?}")
-            };
+    /// Builds the block, in which the given bundles must be rejected in the name of the given gadgets, after at
+    /// most so many executions; and the block that rejects them from the start, which must be the same.
+    fn check(&self, block: &[Transaction], vetoes: &[(usize, usize)], most_executions: usize) {
+        let staged = self.stage(block);
+        let rejected = staged.rejected.iter().map(|(incoming, failure)| {
             assert!(failure.reason.to_string().contains("unreachable"));
             (incoming.origin, failure.application_id)
         });
@@ -62,24 +64,41 @@ impl Scene {
             let origin = block[*position].bundle().expect("it is a bundle").origin;
             (origin, Some(self.gadgets[*gadget]))
         });
-        assert!(dropped.eq(expected), "others were dropped");
-        assert_eq!(staged.executions, executions as u64);
+        assert!(rejected.eq(expected), "others were rejected");
+        let most_passes = (vetoes.len() as u64 + 1) * (7 + 4);
+        assert!(staged.passes <= most_passes, "{} passes", staged.passes);
+        let executions = staged.executions;
+        assert!(
+            executions <= most_executions as u64,
+            "{executions} executions"
+        );
 
-        let is_good = |position: &usize| vetoes.iter().all(|(veto, _)| veto != position);
-        let good = (0..block.len()).filter(is_good);
-        let good: Vec<_> = good.map(|position| block[position].clone()).collect();
-        let without = self.stage(&good, 1).expect("all of them are good");
-        assert_eq!(without.executions, good.len() as u64);
+        let mut without = block.to_vec();
+        for (position, _) in vetoes {
+            without[*position] = reject(without[*position].clone());
+        }
+        let without = self.stage(&without);
+        assert_eq!(without.executions, block.len() as u64);
         assert_eq!(staged.execution.executed, without.execution.executed);
     }
 }
 
+/// The last of a hundred and one: half of them are tried, three quarters, and so on.
 #[test]
 fn after_a_hundred_good_bundles() {
     let scene = Scene::new();
     let mut block = scene.good(0);
     block.push(scene.veto(0, 200));
-    scene.check(&block, &[(GOOD, 0)], GOOD + 1 + GOOD);
+    scene.check(&block, &[(GOOD, 0)], 8 * (GOOD + 1));
+}
+
+/// The first: twice as many passes would cost as much.
+#[test]
+fn before_a_hundred_good_bundles() {
+    let scene = Scene::new();
+    let mut block = vec![scene.veto(0, 200)];
+    block.extend(scene.good(0));
+    scene.check(&block, &[(0, 0)], 3 * (GOOD + 1) + 7);
 }
 
 #[test]
@@ -87,39 +106,27 @@ fn among_a_hundred_bundles_of_another_application() {
     let scene = Scene::new();
     let mut block = scene.good(1);
     block.insert(GOOD / 2, scene.veto(0, 200));
-    scene.check(&block, &[(GOOD / 2, 0)], GOOD + 1 + GOOD);
+    scene.check(&block, &[(GOOD / 2, 0)], 6 * (GOOD + 1));
 }
 
-/// Two applications refuse, for a bundle each: one after the other is taken out.
+/// Two applications refuse, for a bundle each.
 #[test]
 fn by_two_applications() {
     let scene = Scene::new();
     let mut block = scene.good(0);
     block.push(scene.veto(0, 200));
     block.insert(3, scene.veto(1, 201));
-    let executions = 2 * (GOOD + 1) + 1 + GOOD;
-    scene.check(&block, &[(3, 1), (GOOD + 1, 0)], executions);
+    scene.check(&block, &[(3, 1), (GOOD + 1, 0)], 12 * (GOOD + 2));
 }
 
-/// The worst case: all hundred come after it and are taken out before it is found. More and more at once are,
-/// so that this is bounded, and with too few attempts there is no block.
+/// One sender in three has one: each search begins where the last one ended.
 #[test]
-fn before_a_hundred_good_bundles() {
+fn many_among_a_hundred() {
     let scene = Scene::new();
-    let mut block = vec![scene.veto(0, 200)];
-    block.extend(scene.good(0));
-    let staged = scene
-        .stage(&block, 9)
-        .expect("ten more attempts are enough");
-    assert_eq!(staged.dropped.len(), GOOD + 1);
-    // What is left for each attempt, when 1, 1, 1, 1, 2, 4, 8, 16, 32 and then all others are taken out.
-    let attempts = [101, 100, 99, 98, 97, 95, 91, 83, 67, 35, 0];
-    assert_eq!(staged.executions, attempts.iter().sum::<u64>());
-    match scene.stage(&block, 8) {
-        Err(BlockError::Refused { application_id, .. }) => {
-            assert_eq!(application_id, scene.gadgets[0]);
-        }
-        Err(error) => panic!("another error than expected: {error}"),
-        Ok(_) => panic!("nine more attempts were enough"),
+    let mut block = scene.good(0);
+    let vetoes: Vec<_> = (0..30).map(|number| (number * 3, 0)).collect();
+    for (position, gadget) in &vetoes {
+        block[*position] = scene.veto(*gadget, 200 + (*position / 3) as u8);
     }
+    scene.check(&block, &vetoes, 31 * (7 + 4) * GOOD);
 }

@@ -63,6 +63,14 @@ fn load(engine: &Engine, code: &Authentic<'_>) -> wasmtime::Result<Module> {
     unsafe { Module::deserialize(engine, code.code()) }
 }
 
+/// The same compiled code on another engine of this process, if their configurations let it.
+pub(super) fn copy_to(engine: &Engine, module: &Module) -> wasmtime::Result<Module> {
+    let code = module.serialize()?;
+    // SAFETY: the bytes are unchanged output of `Module::serialize`, made just now. Whether the engine is
+    // configured in the same way is checked.
+    unsafe { Module::deserialize(engine, &code) }
+}
+
 /// Wasmtime tells all that its code depends on as one value, its version included.
 pub(super) fn identity(engine: &Engine) -> EngineIdentity {
     EngineIdentity::new(NAME, "", engine.precompile_compatibility_hash())

@@ -1,6 +1,9 @@
 //! The engine's configuration, and compiled modules.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+};
 
 use resident_abi::{MEMORY_EXPORT, REALLOC_EXPORT, entry_points::EntryPointIndex};
 use wasmtime::{
@@ -8,7 +11,12 @@ use wasmtime::{
     OptLevel, PoolingAllocationConfig,
 };
 
-use super::{code, guest::State, link};
+use super::{
+    code,
+    guest::State,
+    link,
+    overflow::{Overflow, OverflowModule},
+};
 use crate::{
     EngineError, EngineIdentity, Host, MAX_TRACED_FRAMES, NATIVE_STACK_BYTES,
     boundary::ResolvedEntry,
@@ -17,8 +25,9 @@ use crate::{
 
 pub(super) const NAME: &str = "wasmtime";
 
-/// Instances that can live at the same time on one engine: enough for forty blocks that each have as
-/// many applications as the default policy allows. Only address space is reserved for them.
+/// Instances that the pool has room for: enough for forty blocks that each have as many applications as the
+/// default policy allows. Only address space is reserved for them. Those that find no room there are made
+/// without the pool, which takes longer and changes nothing else.
 const POOLED_INSTANCES: u32 = 4_000;
 
 /// What an instance reserves of address space for its memory. Four gibibytes, with a guard behind
@@ -34,6 +43,7 @@ pub struct WasmtimeEngine<H: Host> {
     pub(super) engine: Engine,
     linker: Arc<Linker<State<H>>>,
     identity: Arc<EngineIdentity>,
+    overflow: Arc<Overflow<H>>,
 }
 
 impl<H: Host> Clone for WasmtimeEngine<H> {
@@ -42,6 +52,7 @@ impl<H: Host> Clone for WasmtimeEngine<H> {
             engine: self.engine.clone(),
             linker: self.linker.clone(),
             identity: self.identity.clone(),
+            overflow: self.overflow.clone(),
         }
     }
 }
@@ -53,7 +64,15 @@ impl<H: Host> WasmtimeEngine<H> {
     /// If the system does not let the engine reserve address space, or the machine is not one that
     /// Wasmtime compiles for.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(&pooling_config())
+        Self::with_pool(POOLED_INSTANCES)
+    }
+
+    /// As [`new`](Self::new), with a pool for so many instances, at least one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_pool(instances: u32) -> Result<Self, EngineError> {
+        let engine = Engine::new(&pooling_config(instances.max(1)))
             .or_else(|_| Engine::new(&base_config()))
             .map_err(setup_error)?;
         let linker = Arc::new(link::linker(&engine).map_err(setup_error)?);
@@ -62,6 +81,7 @@ impl<H: Host> WasmtimeEngine<H> {
             engine,
             linker,
             identity,
+            overflow: Arc::default(),
         })
     }
 
@@ -92,6 +112,10 @@ impl<H: Host> WasmtimeEngine<H> {
             instance,
             exports,
             identity: self.identity.clone(),
+            overflow: Arc::new(OverflowModule {
+                engine: self.overflow.clone(),
+                made: OnceLock::new(),
+            }),
         })
     }
 }
@@ -102,6 +126,7 @@ pub struct WasmtimeModule<H: Host> {
     pub(super) instance: InstancePre<State<H>>,
     pub(super) exports: Arc<ExportIndices>,
     pub(super) identity: Arc<EngineIdentity>,
+    pub(super) overflow: Arc<OverflowModule<H>>,
 }
 
 impl<H: Host> Clone for WasmtimeModule<H> {
@@ -111,6 +136,7 @@ impl<H: Host> Clone for WasmtimeModule<H> {
             instance: self.instance.clone(),
             exports: self.exports.clone(),
             identity: self.identity.clone(),
+            overflow: self.overflow.clone(),
         }
     }
 }
@@ -134,7 +160,7 @@ pub(super) struct ExportIndices {
 }
 
 impl ExportIndices {
-    fn find(module: &Module, prepared: &PreparedModule) -> Result<Self, EngineError> {
+    pub(super) fn find(module: &Module, prepared: &PreparedModule) -> Result<Self, EngineError> {
         let find = |name: &str| {
             module
                 .get_export_index(name)
@@ -162,11 +188,11 @@ impl ExportIndices {
     }
 }
 
-fn pooling_config() -> Config {
+fn pooling_config(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(POOLED_INSTANCES)
-        .total_memories(POOLED_INSTANCES)
-        .total_tables(POOLED_INSTANCES)
+    pool.total_core_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances)
         .max_memories_per_module(1)
         .max_tables_per_module(1)
         .table_elements(Limits::PROTOCOL.table_elements as usize)
@@ -178,7 +204,7 @@ fn pooling_config() -> Config {
     config
 }
 
-fn base_config() -> Config {
+pub(super) fn base_config() -> Config {
     let mut config = Config::new();
     config
         // Prepared modules have no references but those to functions. The Cargo feature is on because releases without it
@@ -195,14 +221,14 @@ fn base_config() -> Config {
     config
 }
 
-fn compile_error(reason: impl std::fmt::Display) -> EngineError {
+pub(super) fn compile_error(reason: impl std::fmt::Display) -> EngineError {
     EngineError::Compile {
         engine: NAME,
         reason: format!("{reason:#}"),
     }
 }
 
-fn setup_error(reason: impl std::fmt::Display) -> EngineError {
+pub(super) fn setup_error(reason: impl std::fmt::Display) -> EngineError {
     EngineError::Setup {
         engine: NAME,
         reason: format!("{reason:#}"),

@@ -1,12 +1,15 @@
 //! An instance: made, entered, snapshotted, restored.
 
 use resident_abi::EntryPoint;
-use wasmtime::{AsContextMut, Extern, Instance, ModuleExport, Store};
+use wasmtime::{
+    AsContextMut, Extern, Instance, InstancePre, ModuleExport, PoolConcurrencyLimitError, Store,
+};
 
 use super::{
     engine::{ExportIndices, WasmtimeModule, instantiate_error},
     guest::{Exports, State, WasmtimeGuest},
     link::{from_val, to_val},
+    overflow::Unpooled,
 };
 use crate::{
     EngineError, Entered, Host, InstanceSnapshot, PortableSnapshot, RestoreError, boundary::enter,
@@ -27,13 +30,14 @@ impl<H: Host> WasmtimeInstance<H> {
     /// # Errors
     /// If the engine has no room for another instance.
     pub fn new(module: &WasmtimeModule<H>) -> Result<Self, EngineError> {
-        let mut store = Store::new(module.instance.module().engine(), Slot::new());
-        let instance = module
-            .instance
-            .instantiate(&mut store)
-            .map_err(instantiate_error)?;
-        let exports = resolve(&module.exports, &instance, &mut store)
-            .ok_or_else(|| instantiate_error("an export has another type"))?;
+        let (mut store, exports) = match make(&module.instance, &module.exports) {
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+                let Unpooled { instance, exports } = module.unpooled()?;
+                make(instance, exports)
+            }
+            made => made,
+        }
+        .map_err(instantiate_error)?;
         store.data_mut().exports = Some(exports);
         Ok(WasmtimeInstance {
             module: module.clone(),
@@ -173,6 +177,18 @@ impl<H: Host> WasmtimeInstance<H> {
             .as_ref()
             .expect("resolved in `new`")
     }
+}
+
+/// An instance in a store of its own.
+fn make<H: Host>(
+    instance: &InstancePre<State<H>>,
+    exports: &ExportIndices,
+) -> wasmtime::Result<(Store<State<H>>, Exports)> {
+    let mut store = Store::new(instance.module().engine(), Slot::new());
+    let instance = instance.instantiate(&mut store)?;
+    let exports = resolve(exports, &instance, &mut store)
+        .ok_or_else(|| wasmtime::Error::msg("an export has another type"))?;
+    Ok((store, exports))
 }
 
 fn resolve<H: Host>(

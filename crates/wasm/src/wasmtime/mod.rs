@@ -7,6 +7,7 @@ mod engine;
 mod guest;
 mod instance;
 mod link;
+mod overflow;
 
 pub use engine::{WasmtimeEngine, WasmtimeModule};
 pub use instance::WasmtimeInstance;

@@ -3,6 +3,7 @@
 
 mod code;
 mod host;
+mod pool;
 mod snapshots;
 mod worlds;
 

@@ -4,22 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resident_base::{AccountOwner, Amount, ApplicationId, CryptoHash, Resources};
 use resident_execution::{
-    Action, Failure, FailureReason, Fault, LimitKind, Message, MessageKind, Operation,
-    OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, Trace, TransactionEffects,
-    TransactionReport,
+    Action, Failure, FailureReason, Fault, FinalizationRoom, LimitKind, Message, MessageKind,
+    Operation, OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, Trace,
+    TransactionEffects, TransactionReport,
 };
 use resident_storage::{Batch, Statistics};
 
-use super::application;
+use super::{TRANSACTION_FUEL, application};
 use crate::{MAX_SENT_BYTES, TransactionRunner, records::tests::chain};
+
+/// How many messages a scripted block may send.
+const MAX_MESSAGES: u64 = 10;
 
 /// The state of the scripted chain: what was said, in order, and the chain's records.
 #[derive(Clone, Default)]
 pub(super) struct Script {
-    pub(super) said: Vec<u8>,
-    pub(super) records: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(super) touched: BTreeSet<ApplicationId>,
-    pub(super) refusing: Option<ApplicationId>,
+    said: Vec<u8>,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    touched: BTreeSet<ApplicationId>,
+    refusing: BTreeSet<ApplicationId>,
+    /// Applications that refuse because nobody can pay for them.
+    unpaid: BTreeSet<ApplicationId>,
+    /// What applications were told of two things that do not go together.
+    halves: BTreeSet<(ApplicationId, Vec<u8>)>,
+    /// Applications that send a message when the block ends, and how many.
+    last_words: BTreeMap<ApplicationId, u64>,
+    /// Messages of the running transaction, and of all of them.
+    sent: (u64, u64),
+    /// Fuel that was spent, whatever became of it.
+    spent: u64,
 }
 
 pub(super) fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
@@ -34,19 +47,84 @@ impl Script {
         self.touched.insert(application_id);
         self.said.extend(&bytes);
         match bytes.as_slice() {
-            b"fail" => Err(failure(application_id, FailureReason::NotSigned)),
-            b"limit" => Err(failure(
-                application_id,
-                FailureReason::Limit(LimitKind::Messages),
-            )),
-            b"fault" => Err(Fault::Misuse("so it was asked").into()),
-            b"refuse" => {
-                self.refusing = Some(application_id);
-                Ok(bytes)
+            b"fail" => return Err(failure(application_id, FailureReason::NotSigned)),
+            b"burn" => {
+                self.spent += TRANSACTION_FUEL / 2;
+                return Err(failure(application_id, FailureReason::NotSigned));
             }
-            _ => Ok(bytes),
+            b"endless" => {
+                self.spent += TRANSACTION_FUEL;
+                let reason = FailureReason::Limit(LimitKind::Fuel);
+                return Err(failure(application_id, reason));
+            }
+            b"limit" => return Err(failure(application_id, FailureReason::Limit(MESSAGES))),
+            b"crowded" => return Err(failure(application_id, FailureReason::Crowded(MESSAGES))),
+            b"fault" => return Err(Fault::Misuse("so it was asked").into()),
+            b"refuse" => drop(self.refusing.insert(application_id)),
+            b"unpaid" => drop(self.unpaid.insert(application_id)),
+            b"left" | b"right" => drop(self.halves.insert((application_id, bytes.clone()))),
+            [b's', b'e', b'n', b'd', count] => self.send(application_id, count - b'0')?,
+            [b'l', b'a', b's', b't', count] => {
+                self.last_words
+                    .insert(application_id, (count - b'0').into());
+            }
+            _ => {}
+        }
+        Ok(bytes)
+    }
+
+    fn send(&mut self, application_id: ApplicationId, count: u8) -> Result<(), Stop> {
+        self.sent.0 += u64::from(count);
+        self.sent.1 += u64::from(count);
+        match self.sent {
+            (_, 0..=MAX_MESSAGES) => Ok(()),
+            (0..=MAX_MESSAGES, _) => Err(failure(application_id, FailureReason::Crowded(MESSAGES))),
+            _ => Err(failure(application_id, FailureReason::Limit(MESSAGES))),
         }
     }
+
+    /// Lets every application that has last words say them.
+    fn end(&mut self) -> Result<(), Box<Refusal>> {
+        let mut shares = BTreeMap::new();
+        for (application_id, count) in std::mem::take(&mut self.last_words) {
+            self.sent.0 = 0;
+            shares.insert(application_id, count);
+            if let Err(stop) = self.send(application_id, u8::try_from(count).unwrap_or(u8::MAX)) {
+                return Err(refusal(application_id, stop, shares));
+            }
+        }
+        let is_torn = |id: &&ApplicationId| {
+            let half = |word: &[u8]| self.halves.contains(&(**id, word.to_vec()));
+            half(b"left") && half(b"right")
+        };
+        let torn = self.halves.iter().map(|(id, _)| id).find(is_torn);
+        let refusing = self.refusing.first().or(torn);
+        match refusing.or(self.unpaid.first()).copied() {
+            None => Ok(()),
+            Some(id) => {
+                let is_unpaid = refusing.is_none();
+                let stop = failure(id, FailureReason::NotSigned);
+                let mut refusal = refusal(id, stop, shares);
+                refusal.is_unpaid = is_unpaid;
+                Err(refusal)
+            }
+        }
+    }
+}
+
+const MESSAGES: LimitKind = LimitKind::Messages;
+
+fn refusal(
+    application_id: ApplicationId,
+    stop: Stop,
+    shares: BTreeMap<ApplicationId, u64>,
+) -> Box<Refusal> {
+    Box::new(Refusal {
+        application_id,
+        stop,
+        is_unpaid: false,
+        shares,
+    })
 }
 
 impl TransactionRunner for Script {
@@ -54,6 +132,7 @@ impl TransactionRunner for Script {
 
     fn begin_transaction(&mut self, _: Option<Vec<OracleResponse>>) {
         self.touched.clear();
+        self.sent.0 = 0;
     }
 
     fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
@@ -99,7 +178,9 @@ impl TransactionRunner for Script {
     }
 
     fn roll_back(&mut self, to: &Self) -> Result<(), Fault> {
+        let spent = self.spent;
         *self = to.clone();
+        self.spent = spent;
         Ok(())
     }
 
@@ -110,21 +191,24 @@ impl TransactionRunner for Script {
     fn finalize(
         &mut self,
         _: Option<Vec<OracleResponse>>,
+        _: FinalizationRoom,
     ) -> Result<TransactionEffects, Box<Refusal>> {
-        match self.refusing {
-            Some(application_id) => {
-                let stop = failure(application_id, FailureReason::NotSigned);
-                Err(Box::new(Refusal {
-                    application_id,
-                    stop,
-                }))
-            }
-            None => Ok(TransactionEffects::default()),
-        }
+        self.end().map(|()| TransactionEffects::default())
+    }
+
+    fn spent_fuel(&self) -> u64 {
+        self.spent
     }
 
     fn take_report(&mut self) -> TransactionReport {
-        TransactionReport::default()
+        let resources = Resources {
+            messages: self.sent.0,
+            ..Resources::default()
+        };
+        TransactionReport {
+            resources,
+            ..TransactionReport::default()
+        }
     }
 
     fn is_closed(&self) -> bool {

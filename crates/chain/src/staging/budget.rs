@@ -1,0 +1,84 @@
+//! How much may be spent on building one block, over all passes.
+
+use std::time::Duration;
+
+use resident_execution::ResourcePolicy;
+
+use crate::{DropReason, StagingPolicy, assembly};
+
+/// All passes together may spend as much fuel as so many full blocks. Then nobody looks any further for what made
+/// an application refuse.
+const SEARCH_BLOCKS: u64 = 4;
+
+/// A failure that has spent more than this part of a transaction's fuel is not tried again in another pass.
+const REMEMBERED_PART: u64 = 16;
+
+/// What the policy on resources says to staging.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The most transactions that a block may have.
+    pub(super) max_transactions: usize,
+    /// Fuel of one transaction.
+    pub(super) transaction_fuel: u64,
+    /// Fuel of a block.
+    pub(super) block_fuel: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(resources: &ResourcePolicy) -> Self {
+        Self {
+            max_transactions: assembly::max_transactions(resources),
+            transaction_fuel: resources.limits.transaction_fuel,
+            block_fuel: resources.limits.block_fuel,
+        }
+    }
+
+    /// Failures that spend more than this are remembered.
+    pub(super) fn remembered_fuel(&self) -> u64 {
+        self.transaction_fuel / REMEMBERED_PART
+    }
+}
+
+/// What has been spent, and what may be.
+pub(super) struct Budget<'a> {
+    /// Says how long staging has taken.
+    clock: &'a mut dyn FnMut() -> Duration,
+    time: Option<Duration>,
+    most_spent: u64,
+    most_wasted: u64,
+    /// Fuel of all passes that have come to their end.
+    pub(super) spent: u64,
+    /// Fuel of what failed, in all passes.
+    pub(super) wasted: u64,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) fn new(
+        policy: &StagingPolicy,
+        bounds: &Bounds,
+        clock: &'a mut dyn FnMut() -> Duration,
+    ) -> Self {
+        let failures = u64::from(policy.max_failures()) + 1;
+        Self {
+            clock,
+            time: policy.time_budget(),
+            most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
+            most_wasted: bounds.transaction_fuel.saturating_mul(failures),
+            spent: 0,
+            wasted: 0,
+        }
+    }
+
+    /// Why nobody should search any further, if so.
+    pub(super) fn used_up(&mut self) -> Option<DropReason> {
+        if self.time.is_some_and(|most| (self.clock)() > most) {
+            return Some(DropReason::TimeBudget);
+        }
+        (self.spent > self.most_spent).then_some(DropReason::FuelBudget)
+    }
+
+    /// Why nothing should be tried for the first time, if so.
+    pub(super) fn wasted_up(&self) -> Option<DropReason> {
+        (self.wasted > self.most_wasted).then_some(DropReason::FuelBudget)
+    }
+}
