@@ -446,6 +446,7 @@ impl Stop {
         let stop = match error {
             CallError::Host(stop) => stop,
             CallError::Guest(failure) => FailureReason::Guest(failure).into(),
+            CallError::Engine(error) => Fault::Engine(error).into(),
         };
         stop.within(application_id)
     }

@@ -67,10 +67,15 @@ const LONG: Duration = Duration::from_secs(1);
 /// for the same contract to be compiled, or take long, before they hold up others.
 pub(crate) const SPARE_THREADS: usize = 32;
 
-/// The stack of a block's thread. Wasmtime gives every instance that is entered its own
-/// [`NATIVE_STACK_BYTES`], counted from where the stack is then, so there is room for as many as can be
-/// nested. Only what is used of it takes memory.
-pub(crate) const STACK_BYTES: usize = (MAX_CALL_DEPTH + 2) * NATIVE_STACK_BYTES;
+/// The stack of a block's thread. Wasmtime runs guests on it, and allows every instance that is entered
+/// [`NATIVE_STACK_BYTES`], counted from where the stack is then. Instances that call each other share one budget of
+/// call-stack height, which a fraction of that is enough for, so twice as much is more than all of them can use. Beside
+/// them there is room for the frames of the node itself, as many as calls can be nested. Only what is used of all this takes
+/// memory.
+pub(crate) const STACK_BYTES: usize = 2 * NATIVE_STACK_BYTES + MAX_CALL_DEPTH * HOST_FRAMES_BYTES;
+
+/// What the node's own functions may use of the stack for each call of an application.
+const HOST_FRAMES_BYTES: usize = 1 << 20;
 
 impl BlockPool {
     /// Starts `threads` threads, at least one.

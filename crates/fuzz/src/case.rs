@@ -252,10 +252,10 @@ fn accepted(edge: Option<Edge>) -> String {
 }
 
 /// What is not over the edge can only be refused for what its segments hold, and now and then for a type
-/// with more results than are accepted.
+/// with more results than are accepted, or for a block of several values.
 fn expected(edge: Option<Edge>, reason: &RefusalReason) -> Result<(), Difference> {
     let allowed = match reason {
-        RefusalReason::SegmentBounds { .. } => true,
+        RefusalReason::SegmentBounds { .. } | RefusalReason::BlockType { .. } => true,
         RefusalReason::Limit { what, .. } => *what == "number of results",
         _ => false,
     };

@@ -99,6 +99,8 @@ fn accepted(random: &mut Random) -> Config {
         gc_enabled: false,
         memory64_enabled: false,
         compact_imports_enabled: false,
+        // Most modules with it have blocks that take or give several values, which are refused.
+        multi_value_enabled: random.percent(15),
         allow_start_export: random.percent(15),
         disallow_traps: random.percent(60),
         export_everything: true,

@@ -169,5 +169,6 @@ pub(crate) fn ending(response: &Response) -> String {
             GuestFailure::Malformed(_) => "malformed".to_owned(),
             GuestFailure::Allocator(_) => "broken allocator".to_owned(),
         },
+        Err(CallError::Engine(error)) => panic!("no module is an engine's fault: {error}"),
     }
 }

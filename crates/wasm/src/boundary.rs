@@ -13,7 +13,10 @@ use resident_witty::{
     lift_results, lower_params, lower_results,
 };
 
-use crate::{CallError, Entered, GuestFailure, Host, Meters, TrapKind};
+use crate::{
+    CallError, EngineError, Entered, GuestFailure, Host, Meters, TrapKind,
+    prepare::OUT_OF_SYSTEM_MEMORY,
+};
 
 /// A resolved entry point with its post-return function; none if the module is not of its world.
 pub(crate) type ResolvedEntry<F> = Option<(F, Option<F>)>;
@@ -88,7 +91,7 @@ where
 /// A guest can recurse through the host: by applications that call each other, and by an allocator that
 /// calls host functions which return lists. The native frames in between are the host's, so they are
 /// paid for here, and such a recursion ends at the same call on every engine, after at most 128 of them.
-const HOST_CALL_STACK_UNITS: i32 = 256;
+const HOST_CALL_STACK_UNITS: i32 = crate::prepare::STACK_UNITS / 128;
 
 /// Enters the guest at `E`, lending it the host.
 pub(crate) fn enter<E, H, G>(
@@ -158,14 +161,21 @@ pub(crate) fn entry_signatures() -> &'static [Signature] {
     })
 }
 
-/// Tells what a trap was. A meter below zero explains it, whatever instruction was used to stop.
-pub(crate) fn explain_trap(meters: Meters, otherwise: GuestFailure) -> GuestFailure {
-    if meters.fuel < 0 {
-        GuestFailure::OutOfFuel
-    } else if meters.stack < 0 {
-        GuestFailure::StackExhausted
-    } else {
-        otherwise
+/// Tells what a trap of this engine was. What the engine could not do is its own fault, whatever the meters say; otherwise
+/// a meter below zero explains a trap, whatever instruction was used to stop.
+pub(crate) fn explain_trap<E>(
+    engine: &'static str,
+    meters: Meters,
+    trap: Result<GuestFailure, EngineError>,
+) -> CallError<E> {
+    match trap {
+        Err(fault) => CallError::Engine(fault),
+        Ok(_) if meters.fuel == OUT_OF_SYSTEM_MEMORY => {
+            CallError::Engine(EngineError::SystemMemory { engine })
+        }
+        Ok(_) if meters.fuel < 0 => CallError::Guest(GuestFailure::OutOfFuel),
+        Ok(_) if meters.stack < 0 => CallError::Guest(GuestFailure::StackExhausted),
+        Ok(failure) => CallError::Guest(failure),
     }
 }
 
@@ -173,4 +183,42 @@ pub(crate) fn explain_trap(meters: Meters, otherwise: GuestFailure) -> GuestFail
 /// have, so only a caller that mixes them up gets here.
 pub(crate) fn no_entry<E>() -> CallError<E> {
     CallError::Guest(GuestFailure::Trap(TrapKind::Other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain(
+        fuel: i64,
+        stack: i32,
+        trap: Result<GuestFailure, EngineError>,
+    ) -> CallError<&'static str> {
+        explain_trap("engine", Meters { fuel, stack }, trap)
+    }
+
+    /// A guest that came to the end of the native stack with a negative meter would have been explained by that,
+    /// on this engine alone.
+    #[test]
+    fn what_an_engine_cannot_do_is_never_a_guests_failure() {
+        let fault = EngineError::NativeStack { engine: "engine" };
+        for (fuel, stack) in [(5, 5), (-5, 5), (5, -5)] {
+            let explained = explain(fuel, stack, Err(fault.clone()));
+            assert_eq!(explained, CallError::Engine(fault.clone()));
+        }
+        let trap = Ok(GuestFailure::Trap(TrapKind::Unreachable));
+        let no_memory = EngineError::SystemMemory { engine: "engine" };
+        let explained = explain(OUT_OF_SYSTEM_MEMORY, 5, trap);
+        assert_eq!(explained, CallError::Engine(no_memory));
+    }
+
+    #[test]
+    fn a_meter_below_zero_explains_a_trap() {
+        let trap = || Ok(GuestFailure::Trap(TrapKind::Unreachable));
+        let guest = |failure| CallError::Guest(failure);
+        assert_eq!(explain(-1, -1, trap()), guest(GuestFailure::OutOfFuel));
+        assert_eq!(explain(0, -1, trap()), guest(GuestFailure::StackExhausted));
+        let unreachable = GuestFailure::Trap(TrapKind::Unreachable);
+        assert_eq!(explain(0, 0, trap()), guest(unreachable));
+    }
 }

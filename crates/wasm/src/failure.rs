@@ -50,12 +50,13 @@ pub enum TrapKind {
     /// A float that has no integer value was converted to an integer.
     #[error("invalid conversion to integer")]
     BadConversionToInteger,
-    /// Anything else. Prepared modules should not be able to cause it.
+    /// The guest was entered where it has no entry point, which is a mistake of whoever entered it.
     #[error("another trap")]
     Other,
 }
 
-/// How an entry into a guest failed: by what the host answered, or by what the guest did.
+/// How an entry into a guest failed: by what the host answered, by what the guest did, or because this node could not
+/// go on.
 ///
 /// `E` is the host's own error, given back unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub enum CallError<E> {
     Host(E),
     /// The guest failed by itself.
     Guest(GuestFailure),
+    /// This node's engine failed: it says nothing about the guest, and other nodes would have gone on. What the
+    /// instance holds is worth nothing any more.
+    Engine(EngineError),
 }
 
 impl<E> From<MemoryError> for CallError<E> {
@@ -78,8 +82,8 @@ impl<E> From<LiftError> for CallError<E> {
     }
 }
 
-/// A fault of the node while it prepares to run a module that was accepted before.
-#[derive(Debug, Error)]
+/// A fault of the node while it prepares to run a module that was accepted before, or runs it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EngineError {
     /// The engine could not compile a prepared module.
     #[error("{engine} cannot compile a prepared module: {reason}")]
@@ -116,6 +120,27 @@ pub enum EngineError {
     /// The engine itself could not be set up.
     #[error("{engine} cannot be set up: {reason}")]
     Setup {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The native stack ended, though the call stack of the guest had room. Preparation bounds frames from
+    /// above, with a margin; a compiler whose frames are larger is not one that this node may run guests with.
+    #[error("{engine}: the native stack ended before the guest's call stack did")]
+    NativeStack {
+        /// The engine's name.
+        engine: &'static str,
+    },
+    /// The system had no memory for a guest that grew within its maximum.
+    #[error("{engine}: the system has no memory for a guest that may have it")]
+    SystemMemory {
+        /// The engine's name.
+        engine: &'static str,
+    },
+    /// The engine stopped a guest for a reason that no prepared module can give.
+    #[error("{engine} stopped a guest: {reason}")]
+    Stopped {
         /// The engine's name.
         engine: &'static str,
         /// What it said.

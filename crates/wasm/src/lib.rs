@@ -24,6 +24,12 @@ pub use snapshot::{
     InstanceSnapshot, PortableSnapshot, RestoreError, SNAPSHOT_FORMAT_VERSION, SnapshotError,
 };
 
-/// The native stack that the code of guests may use, in bytes. The limit on call-stack height that
-/// preparation builds into modules ends a recursion long before; this is only the room for it.
-pub const NATIVE_STACK_BYTES: usize = 4 << 20;
+/// The native stack that the code of guests runs on, in bytes. Only what is used of it takes memory.
+///
+/// The limit on call-stack height that preparation builds into modules ends a recursion long before: queries have twice
+/// the [`STACK_UNITS`](prepare::STACK_UNITS), and this is twice as much again as their frames could take if each unit became
+/// [`STACK_UNIT_BYTES`](prepare::STACK_UNIT_BYTES), and four mebibytes for what runs on the guest's stack without being
+/// the guest: functions that take no units, the engine's own, and its look at the stack after a trap. If it ends all the
+/// same, that is [`EngineError::NativeStack`].
+pub const NATIVE_STACK_BYTES: usize =
+    4 * prepare::STACK_UNIT_BYTES * prepare::STACK_UNITS as usize + (4 << 20);

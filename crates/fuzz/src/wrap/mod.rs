@@ -88,16 +88,19 @@ fn wat_bytes(text: &str) -> Result<Vec<u8>, Unwrapped> {
 }
 
 fn add_adapters<H: ContractHost>(plan: &mut Plan, random: &mut Random) {
-    let surface = ContractSurface::collect::<H>().imports;
+    // A function can be imported once, and the contract's own text has these.
+    let mut surface = ContractSurface::collect::<H>().imports;
+    surface.retain(|host| !text::IMPORTED.contains(&host.name.as_str()));
     let callable = plan.callable();
     // Two at least stay what they are.
     let most = callable.len().saturating_sub(2).min(3);
     let count = random.below(most as u64 + 1) as usize;
     for function in callable.into_iter().take(count) {
-        let mut host = surface[random.below(surface.len() as u64) as usize].clone();
-        if host.name == "panic" && random.percent(80) {
-            host = surface[0].clone();
+        let mut place = random.below(surface.len() as u64) as usize;
+        if surface[place].name == "panic" && random.percent(80) {
+            place = 0;
         }
+        let host = surface.remove(place);
         let masks = (0..host.signature.params.len())
             .map(|_| random.choose(&[1, 7, 0x1c, 0xfc, 0xffc, 0x3ffc, u32::MAX]))
             .collect();

@@ -12,6 +12,14 @@ use crate::script::{COMMAND_BYTES, KEY_BYTES, Op, VALUE_BYTES, WORDS};
 /// The module name by which the contract's own functions import the generated ones.
 pub(super) const GENERATED: &str = "generated";
 
+/// The host functions that the contract's own functions import.
+pub(super) const IMPORTED: [&str; 4] = [
+    "write-batch",
+    "read-value",
+    "find-key-values",
+    "call-application",
+];
+
 /// Where the allocator begins.
 const HEAP: u32 = 40_960;
 
@@ -63,9 +71,13 @@ pub(super) fn contract(plan: &Plan) -> String {
         (global.set $heap (local.get $end)))
 
     (func $mix (param i64)
-        (global.set $digest (i64.add
-            (i64.xor (i64.rotl (global.get $digest) (i64.const 7)) (local.get 0))
-            (i64.const 0x9e3779b97f4a7c15))))
+        (call $spread (i64.rotl (global.get $digest) (i64.const 7)) (local.get 0))
+        (drop) (drop) (i64.xor)
+        (global.set $digest (i64.add (i64.const 0x9e3779b97f4a7c15))))
+
+    (func $spread (param i64 i64) (result i64 i64 f64 i32)
+        (local.get 0) (local.get 1)
+        (f64.convert_i64_s (local.get 1)) (i32.wrap_i64 (local.get 0)))
 
     (func $deeper (param i32) (result i32)
         (if (result i32) (local.get 0)

@@ -4,16 +4,15 @@
 //! A run ends where control can arrive from elsewhere (a loop's head, an arm of an `if`, the end
 //! of a block that is branched to) or can leave for elsewhere (`br_if` and the unconditional
 //! branches). A call does not end a run: what follows it is paid for already, whatever the callee
-//! does. Code behind an unconditional branch is dropped, so nothing after this pass has to deal
+//! does, and is only checked again. Code behind an unconditional branch is dropped, so nothing after this pass has to deal
 //! with its untyped operands.
 
 use wasmparser::{
     FuncValidator, FunctionBody, Operator, OperatorsReader, ValType, ValidatorResources,
+    WasmModuleResources,
 };
 
-use super::{
-    Costs, Limits, PrepareError, RefusalReason, error::within, stack::kept_by, work::Work,
-};
+use super::{Costs, Limits, PrepareError, RefusalReason, check, error::within, frame::FrameValues};
 
 /// What the second pass needs to know about a function.
 pub(super) struct Plan<'a> {
@@ -31,8 +30,8 @@ pub(super) struct Plan<'a> {
     pub(super) has_calls: bool,
     /// Whether control can reach the `end` of the function.
     pub(super) falls_through: bool,
-    /// What a compiler has to do for it.
-    pub(super) work: Work,
+    /// What a compiler may keep in its frame.
+    pub(super) frame: FrameValues,
 }
 
 /// One instruction, and the cost of the run that begins behind it.
@@ -97,7 +96,7 @@ impl<'a> Analysis<'a> {
             operand_height: 0,
             has_calls: false,
             falls_through: false,
-            work: Work::default(),
+            frame: FrameValues::default(),
         };
         let function = Frame {
             kind: FrameKind::Block,
@@ -120,10 +119,12 @@ impl<'a> Analysis<'a> {
     ) -> Result<(), PrepareError> {
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset()?;
-            check(offset, &operator, limits)?;
+            check_operator(offset, &operator, limits)?;
             validator.op(offset, &operator)?;
-            self.step(&operator);
-            self.plan.work.check(offset, limits)?;
+            check::block_type(offset, &operator, validator.resources())?;
+            if self.step(&operator) {
+                self.count_call(&operator, validator.resources());
+            }
             let nesting = self.frames.len() as u64 + self.dropped_frames;
             within(
                 offset,
@@ -145,10 +146,27 @@ impl<'a> Analysis<'a> {
         Ok(reader.finish()?)
     }
 
-    fn step(&mut self, operator: &Operator<'a>) {
-        if self.is_live || self.resumes(operator) {
+    /// Returns whether the instruction can run.
+    fn step(&mut self, operator: &Operator<'a>) -> bool {
+        let kept = self.is_live || self.resumes(operator);
+        if kept {
             self.keep(operator);
         }
+        kept
+    }
+
+    /// The operands and results of a call, in the frame. The fuel is looked at behind it.
+    fn count_call(&mut self, operator: &Operator<'_>, resources: &ValidatorResources) {
+        let type_index = match operator {
+            Operator::Call { function_index } => resources.type_index_of_function(*function_index),
+            Operator::CallIndirect { type_index, .. } => Some(*type_index),
+            _ => return,
+        };
+        let ty = type_index.and_then(|index| resources.sub_type_at(index));
+        let ty = ty.expect("validation found the type").unwrap_func();
+        let (parameters, results) = (ty.params().len() as u64, ty.results().len() as u64);
+        self.plan.frame.add_call(parameters, results);
+        self.plan.frame.add_run();
     }
 
     /// In dropped code: whether the instruction ends it. Counts the blocks inside.
@@ -175,12 +193,7 @@ impl<'a> Analysis<'a> {
         }
         let cost = Costs::of(operator);
         self.pay(cost);
-        if pays_by_size(operator) {
-            self.plan.work.add_run();
-        } else {
-            self.plan.work.add_instruction(cost);
-        }
-        self.plan.work.add_kept(kept_by(operator));
+        self.plan.frame.add(operator);
         self.plan.steps.push(Step {
             operator: operator.clone(),
             run_cost: 0,
@@ -206,12 +219,10 @@ impl<'a> Analysis<'a> {
             Operator::End => self.close(),
             Operator::BrIf { relative_depth } => {
                 self.target(*relative_depth);
-                self.join(1);
                 self.begin_run();
             }
             Operator::Br { relative_depth } => {
                 self.target(*relative_depth);
-                self.join(1);
                 self.is_live = false;
             }
             Operator::BrTable { targets } => {
@@ -220,7 +231,6 @@ impl<'a> Analysis<'a> {
                     .flatten()
                     .for_each(|depth| self.target(depth));
                 self.target(targets.default());
-                self.join(u64::from(targets.len()) + 1);
                 self.is_live = false;
             }
             Operator::Return | Operator::Unreachable => self.is_live = false,
@@ -232,8 +242,8 @@ impl<'a> Analysis<'a> {
     fn open(&mut self, kind: FrameKind) {
         if !matches!(kind, FrameKind::Block) {
             self.begin_run();
-            self.join(1);
         }
+        self.plan.frame.open();
         self.frames.push(Frame {
             kind,
             is_target: false,
@@ -242,25 +252,19 @@ impl<'a> Analysis<'a> {
 
     fn close(&mut self) {
         let frame = self.frames.pop().expect("validation pairs blocks and ends");
-        let joins = match frame.kind {
-            FrameKind::Block => frame.is_target,
-            FrameKind::Loop => false,
-            FrameKind::If => true,
+        let (joins, joins_at_head) = match frame.kind {
+            FrameKind::Block => (frame.is_target, false),
+            FrameKind::Loop => (false, true),
+            FrameKind::If => (true, false),
         };
+        self.plan.frame.close(joins || joins_at_head);
         if joins || !self.is_live {
             self.begin_run();
-            self.join(1);
         }
     }
 
-    /// So many branches arrive where others can, too.
-    fn join(&mut self, branches: u64) {
-        let values = u64::from(self.plan.local_count) + u64::from(self.plan.operand_height);
-        self.plan.work.add_branches(branches, values);
-    }
-
     fn begin_run(&mut self) {
-        self.plan.work.add_run();
+        self.plan.frame.add_run();
         self.is_live = true;
         self.run = self.plan.steps.len().checked_sub(1);
     }
@@ -280,7 +284,11 @@ pub(super) fn pays_by_size(operator: &Operator<'_>) -> bool {
 }
 
 /// Refuses instructions that change what a snapshot cannot capture, and oversized branch tables.
-fn check(offset: u64, operator: &Operator<'_>, limits: &Limits) -> Result<(), PrepareError> {
+fn check_operator(
+    offset: u64,
+    operator: &Operator<'_>,
+    limits: &Limits,
+) -> Result<(), PrepareError> {
     if let Operator::BrTable { targets } = operator {
         let count = u64::from(targets.len());
         within(

@@ -1,11 +1,11 @@
 //! Second pass over a function: write it again with fuel, call depth and canonical NaNs.
 //!
 //! ```text
-//! take stack units                         (only in functions that call)
+//! take stack units                         (only in functions that call, and in large ones)
 //! fuel := global
 //! block $out (results)
 //!   block $exhausted
-//!     check stack units                    (only in functions that call)
+//!     check stack units                    (as above)
 //!     ...body, where every run begins with
 //!         fuel := fuel - cost
 //!     and, at the function's entry, at the heads of loops and behind calls, goes on with
@@ -20,10 +20,11 @@
 //! give stack units back
 //! ```
 //!
-//! One cold block per function handles both exhaustions. A run that only continues forward is not checked: it takes
+//! One cold block per function handles both exhaustions. A short run that only continues forward is not checked: it takes
 //! the counter below zero at worst, and the next entry, loop, bulk operation, call or return finds that. So nothing
-//! that was not paid for is ever seen from outside, and what can run in between is bounded by the size of a function.
-//! (Without the check behind calls it would be the rest of *every* function on the stack, thousands of them.)
+//! that was not paid for is ever seen from outside. A way forward that costs more than `UNCHECKED_FUEL` is checked on the
+//! way (see `unpaid.rs`), and a call is checked when it returns, whatever it cost: so what runs without
+//! having been paid for is never more than that.
 
 use wasm_encoder::{
     BlockType, Function, Ieee32, Ieee64, Instruction as I, ValType,
@@ -32,11 +33,12 @@ use wasm_encoder::{
 use wasmparser::Operator;
 
 use super::{
-    Costs, PrepareError,
+    Costs, OUT_OF_SYSTEM_MEMORY, PrepareError,
     analyse::{Plan, Step, pays_by_size},
     error::RefusalReason,
     nan::{CANONICAL_F32, CANONICAL_F64, Float, needs_canonical},
-    stack::frame_units,
+    stack::units_taken,
+    unpaid::Unpaid,
 };
 
 /// What a function body needs to know of its module.
@@ -60,6 +62,8 @@ pub(super) fn emit(plan: &Plan<'_>, layout: &Layout) -> Result<Function, Prepare
         layout,
         scratch,
         nesting: 0,
+        stack_units: stack_units(plan),
+        unpaid: Unpaid::default(),
     };
     emitter.prologue();
     for index in 0..plan.steps.len() {
@@ -67,6 +71,14 @@ pub(super) fn emit(plan: &Plan<'_>, layout: &Layout) -> Result<Function, Prepare
     }
     emitter.epilogue();
     Ok(emitter.function)
+}
+
+/// What a function takes of the call stack, if anything.
+fn stack_units(plan: &Plan<'_>) -> Option<i32> {
+    let frame = plan
+        .frame
+        .units(plan.local_count.into(), plan.operand_height.into());
+    units_taken(frame, plan.has_calls)
 }
 
 /// The encoder's name of a type of the module.
@@ -80,6 +92,7 @@ pub(super) fn value_type(ty: wasmparser::ValType) -> ValType {
 struct Scratch {
     fuel: u32,
     size: u32,
+    grown: u32,
     f32: u32,
     f64: u32,
     /// Types of the locals behind `fuel` that are really used.
@@ -94,7 +107,7 @@ impl Scratch {
             if wanted {
                 extra.push(ty);
             }
-            fuel + u32::try_from(extra.len()).expect("at most three")
+            fuel + u32::try_from(extra.len()).expect("at most four")
         };
         let canonical = |width: Float| {
             (0..plan.steps.len()).any(|index| needs_canonical(&plan.steps, index) == Some(width))
@@ -103,11 +116,14 @@ impl Scratch {
             plan.steps.iter().any(|step| pays_by_size(&step.operator)),
             ValType::I32,
         );
+        let grows = |step: &Step<'_>| matches!(step.operator, Operator::MemoryGrow { .. });
+        let grown = take(plan.steps.iter().any(grows), ValType::I32);
         let f32 = take(canonical(Float::F32), ValType::F32);
         let f64 = take(canonical(Float::F64), ValType::F64);
         Self {
             fuel,
             size,
+            grown,
             f32,
             f64,
             extra,
@@ -131,17 +147,18 @@ struct Emitter<'p, 'a> {
     scratch: Scratch,
     /// Number of open blocks of the function's own; also the label of `$exhausted`.
     nesting: u32,
+    /// What the function takes of the call stack, if anything.
+    stack_units: Option<i32>,
+    unpaid: Unpaid,
 }
 
 impl<'a> Emitter<'_, 'a> {
     fn prologue(&mut self) {
-        if self.plan.has_calls {
-            self.move_stack(&I::I32Sub);
-        }
+        self.move_stack(&I::I32Sub);
         self.load_fuel();
         self.put(&I::Block(self.layout.result_type));
         self.put(&I::Block(BlockType::Empty));
-        if self.plan.has_calls {
+        if self.stack_units.is_some() {
             self.put_all(&[
                 I::GlobalGet(self.layout.stack_global),
                 I::I32Const(0),
@@ -149,7 +166,7 @@ impl<'a> Emitter<'_, 'a> {
             ]);
             self.put(&I::BrIf(self.nesting));
         }
-        self.charge(self.plan.entry_cost);
+        self.charge_and_check(self.plan.entry_cost);
     }
 
     fn epilogue(&mut self) {
@@ -164,9 +181,7 @@ impl<'a> Emitter<'_, 'a> {
             self.put_all(&[I::LocalGet(self.scratch.fuel), I::I64Const(0), I::I64LtS]);
             self.put_all(&[I::If(BlockType::Empty), I::Unreachable, I::End]);
         }
-        if self.plan.has_calls {
-            self.move_stack(&I::I32Add);
-        }
+        self.move_stack(&I::I32Add);
         self.put(&I::End);
     }
 
@@ -181,11 +196,11 @@ impl<'a> Emitter<'_, 'a> {
         if let Some(width) = needs_canonical(&self.plan.steps, index) {
             self.canonical(width);
         }
+        self.unpaid.follow(operator);
         match operator {
-            Operator::Loop { .. } | Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                self.charge(*run_cost);
-            }
-            _ => self.charge_unchecked(*run_cost),
+            // A run that costs nothing behind a loop's head meets another head before anything can repeat.
+            Operator::Loop { .. } if *run_cost > 0 => self.charge_and_check(*run_cost),
+            _ => self.charge(*run_cost),
         }
         Ok(())
     }
@@ -248,6 +263,8 @@ impl<'a> Emitter<'_, 'a> {
         self.store_fuel();
         self.plain(operator)?;
         self.load_fuel();
+        self.put(&I::LocalGet(self.scratch.fuel));
+        self.check();
         Ok(())
     }
 
@@ -284,7 +301,24 @@ impl<'a> Emitter<'_, 'a> {
         self.put_all(&[I::I64Const(signed(Costs::MEMORY_GROW_PER_PAGE)), I::I64Mul]);
         self.subtract_and_check();
         self.put(&I::LocalGet(self.scratch.size));
-        self.plain(operator)
+        self.plain(operator)?;
+        self.tell_system_from_limit(maximum);
+        Ok(())
+    }
+
+    /// Growing within the maximum fails only if the system has no memory. That is nothing a guest may see, since
+    /// other nodes have some: it ends with a mark that the host knows.
+    fn tell_system_from_limit(&mut self, maximum: i32) {
+        let (size, grown) = (self.scratch.size, self.scratch.grown);
+        self.put_all(&[I::LocalTee(grown), I::I32Const(-1), I::I32Eq]);
+        self.put_all(&[I::If(BlockType::Empty), I::LocalGet(size)]);
+        self.put_all(&[I::I32Const(maximum), I::MemorySize(0), I::I32Sub]);
+        self.put_all(&[I::I32LeU, I::If(BlockType::Empty)]);
+        self.put_all(&[
+            I::I64Const(OUT_OF_SYSTEM_MEMORY),
+            I::GlobalSet(self.layout.fuel_global),
+        ]);
+        self.put_all(&[I::Unreachable, I::End, I::End, I::LocalGet(grown)]);
     }
 
     /// `x >= x` is false for NaNs alone, as `x == x` is, and compilers for x86 make one jump of it rather than two.
@@ -305,32 +339,34 @@ impl<'a> Emitter<'_, 'a> {
         self.put_all(&[I::LocalGet(local), I::LocalGet(local), is_number, I::Select]);
     }
 
+    /// Pays for a run, and checks that it was paid unless little was spent since that was checked.
     fn charge(&mut self, cost: u64) {
-        if cost > 0 {
-            self.put_all(&[I::LocalGet(self.scratch.fuel), I::I64Const(signed(cost))]);
-            self.subtract_and_check();
-        }
-    }
-
-    /// For a run that begins neither with a loop nor behind a call.
-    fn charge_unchecked(&mut self, cost: u64) {
-        if cost > 0 {
+        if self.unpaid.run(cost) {
+            self.charge_and_check(cost);
+        } else if cost > 0 {
             let fuel = self.scratch.fuel;
             self.put_all(&[I::LocalGet(fuel), I::I64Const(signed(cost))]);
             self.put_all(&[I::I64Sub, I::LocalSet(fuel)]);
         }
     }
 
+    fn charge_and_check(&mut self, cost: u64) {
+        self.put_all(&[I::LocalGet(self.scratch.fuel), I::I64Const(signed(cost))]);
+        self.subtract_and_check();
+    }
+
     /// Takes the amount on top of the operands from the fuel below it. No amount can make the
     /// counter wrap: it was hardly negative before, and amounts stay far below 2^62.
     fn subtract_and_check(&mut self) {
-        self.put_all(&[
-            I::I64Sub,
-            I::LocalTee(self.scratch.fuel),
-            I::I64Const(0),
-            I::I64LtS,
-        ]);
+        self.put_all(&[I::I64Sub, I::LocalTee(self.scratch.fuel)]);
+        self.check();
+    }
+
+    /// Ends if the fuel on top of the operands is below zero.
+    fn check(&mut self) {
+        self.put_all(&[I::I64Const(0), I::I64LtS]);
         self.put(&I::BrIf(self.nesting));
+        self.unpaid.checked();
     }
 
     fn load_fuel(&mut self) {
@@ -344,11 +380,9 @@ impl<'a> Emitter<'_, 'a> {
     }
 
     fn move_stack(&mut self, operation: &I<'_>) {
-        let units = frame_units(
-            self.plan.local_count.into(),
-            self.plan.operand_height.into(),
-            self.plan.work.kept(),
-        );
+        let Some(units) = self.stack_units else {
+            return;
+        };
         self.put_all(&[I::GlobalGet(self.layout.stack_global), I::I32Const(units)]);
         self.put(operation);
         self.put(&I::GlobalSet(self.layout.stack_global));

@@ -1,8 +1,9 @@
 //! The checks of everything outside function bodies that a valid module can still fail.
 
 use wasmparser::{
-    ConstExpr, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind, FuncType,
-    Global, Import, MemoryType, Operator, RefType, TableType, TypeRef,
+    BlockType, ConstExpr, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind,
+    FuncType, Global, Import, MemoryType, Operator, RefType, TableType, TypeRef,
+    WasmModuleResources,
 };
 
 use super::{
@@ -45,6 +46,35 @@ pub(super) fn function_type(
         ty.results().len() as u64,
         limits.results,
     )
+}
+
+/// A block has no parameters and one result at most. Compilers could not keep more in one place, and the work and the
+/// memory that they take for it grow with the number of blocks times the number of values.
+pub(super) fn block_type(
+    offset: u64,
+    operator: &Operator<'_>,
+    resources: &impl WasmModuleResources,
+) -> Result<(), PrepareError> {
+    let index = match operator {
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+            match blockty {
+                BlockType::FuncType(index) => *index,
+                _ => return Ok(()),
+            }
+        }
+        _ => return Ok(()),
+    };
+    let ty = resources.sub_type_at(index);
+    let ty = ty.expect("validation found the type").unwrap_func();
+    let (parameters, results) = (ty.params().len(), ty.results().len());
+    if parameters == 0 && results <= 1 {
+        return Ok(());
+    }
+    let reason = RefusalReason::BlockType {
+        parameters,
+        results,
+    };
+    Err(PrepareError::new(offset, reason))
 }
 
 /// An import must be a function of the ABI, with its exact type.

@@ -57,6 +57,25 @@ pub enum RefusalReason {
         /// Name of the import.
         name: String,
     },
+    /// The function of the ABI is imported already.
+    #[error("`{name}` of `{module}` is imported twice; import it once and call that")]
+    DuplicateImport {
+        /// Module name of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+    },
+    /// A block has parameters, or several results.
+    #[error(
+        "a block with {parameters} parameters and {results} results is not accepted; \
+             use locals, and one result at most"
+    )]
+    BlockType {
+        /// Number of its parameters.
+        parameters: usize,
+        /// Number of its results.
+        results: usize,
+    },
     /// The import is a function of the ABI, but with another type.
     #[error(
         "import `{name}` of `{module}` has type {found} instead of {expected}; \

@@ -52,10 +52,6 @@ pub struct Limits {
     pub operand_height: u64,
     /// Depth of nested blocks in one function.
     pub nesting: u64,
-    /// Number of values that a compiler may have to join in one function: for each branch to a place
-    /// where control can arrive from elsewhere, each local and each operand. Bounds the memory that
-    /// compiling takes.
-    pub joined_values: u64,
     /// What the module makes a compiler do, in nanoseconds of the slower engine. Bounds the time of compiling, and
     /// its memory.
     pub compile_work: u64,
@@ -100,7 +96,6 @@ impl Limits {
         locals: 4_096,
         operand_height: 1_024,
         nesting: 1_024,
-        joined_values: 1 << 20,
         compile_work: 2_500_000_000,
         branch_targets: 4_096,
         names: 20_000,

@@ -11,11 +11,13 @@
 //!   reads it afterwards. Every straight run of instructions is paid for before it starts, by the
 //!   table in [`Costs`]. A function keeps the counter in a local between calls, so that a hot loop
 //!   costs a subtraction and a comparison. A counter that is negative at an entry, at the head of a
-//!   loop, behind a call, at a bulk operation or on the way back to the host ends the call with a trap;
-//!   in between, code of one function that only goes forward can take it below zero. **The host refuses what is asked of it with
-//!   a negative counter.**
+//!   loop, behind a call, at a bulk operation or on the way back to the host ends the call with a trap.
+//!   In between, code that only goes forward can take it below zero, but none that was not paid for runs for more than about
+//!   a thousand units before the next check. **The host refuses what is asked of it with a negative counter.**
 //! * **Call depth** is counted in [`STACK_EXPORT`], in units of one operand, so that recursion ends
 //!   at the same call on every engine. See [`STACK_UNITS`].
+//! * **Memory** grows up to its maximum. Where the system has none, the guest does not learn it; see
+//!   [`OUT_OF_SYSTEM_MEMORY`].
 //! * **NaN** results of arithmetic are replaced by the canonical NaN before anything can see them.
 //! * **Mutable globals** are exported as [`GLOBAL_EXPORT_PREFIX`]`<index>`, because a snapshot must
 //!   hold the hidden stack pointer too.
@@ -37,6 +39,7 @@ mod body;
 mod check;
 mod costs;
 mod error;
+mod frame;
 mod image;
 mod limits;
 mod nan;
@@ -44,6 +47,7 @@ mod parse;
 mod shape;
 mod stack;
 mod surface;
+mod unpaid;
 mod weights;
 mod work;
 
@@ -55,12 +59,12 @@ pub use image::StartingImage;
 pub(crate) use image::WORD_BYTES;
 pub use limits::Limits;
 pub use shape::Shape;
-pub use stack::STACK_UNITS;
+pub use stack::{STACK_UNIT_BYTES, STACK_UNITS};
 pub use surface::{AbiExport, AbiImport, AbiSurface, OtherExports, ValueType};
 
 /// Version of the preparation; part of [`PreparedModule::hash`]. Any change of the prepared bytes,
 /// of the costs or of the limits comes with a new number.
-pub const PREPARE_VERSION: u32 = 2;
+pub const PREPARE_VERSION: u32 = 3;
 
 /// Prefix of every name that preparation adds. A published module may export such a name only if
 /// the ABI asks for exactly that export.
@@ -74,6 +78,9 @@ pub const STACK_EXPORT: &str = "resident:stack";
 pub const START_EXPORT: &str = "resident:start";
 /// Prefix of the exported mutable globals; the global's index follows in decimal.
 pub const GLOBAL_EXPORT_PREFIX: &str = "resident:global:";
+/// What [`FUEL_EXPORT`] holds after a trap if the system had no memory for `memory.grow` within the maximum: a fault of
+/// the node, which says nothing about the guest. No account of fuel ever comes near it.
+pub const OUT_OF_SYSTEM_MEMORY: i64 = i64::MIN;
 /// Name under which every module must export its one memory.
 pub const MEMORY_EXPORT: &str = "memory";
 

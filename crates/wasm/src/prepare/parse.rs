@@ -11,7 +11,7 @@ use wasmparser::{
 };
 
 use super::{
-    AbiSurface, Limits, OtherExports, PrepareError,
+    AbiSurface, Limits, OtherExports, PrepareError, RefusalReason,
     analyse::analyse,
     body::{self, Layout},
     check,
@@ -73,6 +73,7 @@ pub(super) fn parse<'a>(
         validator: Validator::new_with_features(FEATURES),
         allocations: FuncValidatorAllocations::default(),
         block_types: BTreeMap::new(),
+        imported: BTreeSet::new(),
         exported: BTreeSet::new(),
         escaping: BTreeSet::new(),
         data_bytes: 0,
@@ -94,6 +95,9 @@ struct Reader<'a, 'l> {
     allocations: FuncValidatorAllocations,
     /// Block type of a function's results, by the function's type index.
     block_types: BTreeMap<u32, u32>,
+    /// Module and name of each import. A function that is imported twice would be two to a compiler, which keeps
+    /// pointers to what a function calls in its frame.
+    imported: BTreeSet<(&'a str, &'a str)>,
     /// The functions that the host can call.
     exported: BTreeSet<u32>,
     /// Functions that something outside of them refers to: the host, tables and globals.
@@ -207,6 +211,11 @@ impl<'a> Reader<'a, '_> {
             let count = self.module.imports.len() as u64 + 1;
             within(offset, "number of imports", count, self.limits.imports)?;
             check::import(offset, &import, &self.module.types, self.abi)?;
+            if !self.imported.insert((import.module, import.name)) {
+                let (module, name) = (import.module.to_owned(), import.name.to_owned());
+                let reason = RefusalReason::DuplicateImport { module, name };
+                return Err(PrepareError::new(offset, reason));
+            }
             if let TypeRef::Func(ty) = import.ty {
                 self.module.functions.push(ty);
             }

@@ -12,7 +12,7 @@
 //! * ranges of one value are merged one by one, so blocks also cost in their square;
 //! * a function that something outside can call needs a bridge, and each type and import as well.
 
-use super::{Limits, PrepareError, Shape, error::within};
+use super::Shape;
 
 const FUNCTION: u64 = 60_000;
 const BLOCK: u64 = 10_000;
@@ -20,6 +20,8 @@ const BLOCK: u64 = 10_000;
 const BLOCK_PAIR: u64 = 13;
 /// A value that lives across a basic block.
 const LIVE: u64 = 450;
+/// A pair of results that may be kept, and so compete for registers.
+const KEPT_PAIR: u64 = 1;
 /// A value that a branch hands over. It takes one more nanosecond for each variable of the function.
 const JOINED: u64 = 800;
 /// A loop around a basic block.
@@ -43,53 +45,14 @@ impl Shape {
                 .saturating_mul(self.blocks)
                 .saturating_mul(BLOCK_PAIR),
             live.saturating_add(kept).saturating_mul(LIVE),
+            self.kept
+                .saturating_mul(self.kept)
+                .saturating_mul(KEPT_PAIR),
             self.joins.saturating_mul(joined),
             self.loop_depths.saturating_mul(LOOP_DEPTH),
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
-    }
-}
-
-/// What is counted while a function is read, to refuse it before its code is written again.
-#[derive(Default)]
-pub(super) struct Work {
-    kept: u64,
-    joined_values: u64,
-}
-
-impl Work {
-    /// Instructions worth so much fuel.
-    pub(super) fn add_instruction(&mut self, _: u64) {}
-
-    /// A straight run, or anything else that can stop a function for its fuel.
-    pub(super) fn add_run(&mut self) {}
-
-    /// A result that a compiler may keep, in quarters of a stack unit.
-    pub(super) fn add_kept(&mut self, quarters: u64) {
-        self.kept += quarters;
-    }
-
-    /// What a compiler may keep across calls beside locals and operands, in quarters of a stack unit.
-    pub(super) fn kept(&self) -> u64 {
-        self.kept
-    }
-
-    /// Branches that each hand over so many values.
-    pub(super) fn add_branches(&mut self, branches: u64, values: u64) {
-        self.joined_values = self
-            .joined_values
-            .saturating_add(branches.saturating_mul(values));
-    }
-
-    /// Refuses the function as soon as it hands over too much.
-    pub(super) fn check(&self, offset: u64, limits: &Limits) -> Result<(), PrepareError> {
-        within(
-            offset,
-            "number of values that a function joins",
-            self.joined_values,
-            limits.joined_values,
-        )
     }
 }
 

@@ -12,11 +12,12 @@ use wasmer::{
 use wasmer_types::TrapCode;
 
 use super::{
+    engine::NAME,
     link::{from_value, to_value},
     memory::{bytes, bytes_mut},
 };
 use crate::{
-    CallError, GuestFailure, Host, MAX_TRACED_FRAMES, Meters, TrapKind,
+    CallError, EngineError, GuestFailure, Host, MAX_TRACED_FRAMES, Meters, TrapKind,
     boundary::{Guest, ResolvedEntry, entry_signatures, explain_trap, no_entry},
     host::Slot,
 };
@@ -81,10 +82,12 @@ impl<'a, H: Host> WasmerGuest<'a, H> {
         }
         let frames = error.trace().iter().map(FrameInfo::func_index);
         self.state().frames = frames.take(MAX_TRACED_FRAMES).collect();
-        let trap = error
-            .to_trap()
-            .map_or(GuestFailure::Trap(TrapKind::Other), trap);
-        CallError::Guest(explain_trap(self.meters(), trap))
+        let message = error.message();
+        let trap = match error.to_trap() {
+            Some(code) => trap(code),
+            None => Err(stopped(message)),
+        };
+        explain_trap(NAME, self.meters(), trap)
     }
 
     fn call_func(
@@ -228,9 +231,10 @@ fn out_of_range(address: u32, len: usize, size: usize) -> MemoryError {
     }
 }
 
-fn trap(code: TrapCode) -> GuestFailure {
-    let kind = match code {
-        TrapCode::StackOverflow => return GuestFailure::StackExhausted,
+/// A trap of the guest's own making; an error for what prepared modules cannot cause.
+fn trap(trap: TrapCode) -> Result<GuestFailure, EngineError> {
+    let kind = match trap {
+        TrapCode::StackOverflow => return Err(EngineError::NativeStack { engine: NAME }),
         TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
         TrapCode::HeapAccessOutOfBounds => TrapKind::MemoryOutOfBounds,
         TrapCode::TableAccessOutOfBounds => TrapKind::TableOutOfBounds,
@@ -239,7 +243,14 @@ fn trap(code: TrapCode) -> GuestFailure {
         TrapCode::IntegerOverflow => TrapKind::IntegerOverflow,
         TrapCode::IntegerDivisionByZero => TrapKind::IntegerDivisionByZero,
         TrapCode::BadConversionToInteger => TrapKind::BadConversionToInteger,
-        _ => TrapKind::Other,
+        other => return Err(stopped(other)),
     };
-    GuestFailure::Trap(kind)
+    Ok(GuestFailure::Trap(kind))
+}
+
+fn stopped(reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Stopped {
+        engine: NAME,
+        reason: format!("{reason:#}"),
+    }
 }

@@ -7,9 +7,12 @@ use wasmtime::{
     WasmBacktrace,
 };
 
-use super::link::{from_val, to_val};
+use super::{
+    engine::NAME,
+    link::{from_val, to_val},
+};
 use crate::{
-    CallError, GuestFailure, Host, Meters, TrapKind,
+    CallError, EngineError, GuestFailure, Host, Meters, TrapKind,
     boundary::{Guest, ResolvedEntry, entry_signatures, explain_trap, no_entry},
     host::Slot,
 };
@@ -68,10 +71,11 @@ impl<'a, H: Host> WasmtimeGuest<'a, H> {
         let trace = error.downcast_ref::<WasmBacktrace>();
         let frames = trace.into_iter().flat_map(WasmBacktrace::frames);
         self.store.data_mut().frames = frames.map(FrameInfo::func_index).collect();
-        let trap = error
-            .downcast_ref::<Trap>()
-            .map_or(GuestFailure::Trap(TrapKind::Other), trap);
-        CallError::Guest(explain_trap(self.meters(), trap))
+        let trap = match error.downcast_ref::<Trap>() {
+            Some(code) => trap(*code),
+            None => Err(stopped(error)),
+        };
+        explain_trap(NAME, self.meters(), trap)
     }
 
     fn call_func(
@@ -216,9 +220,10 @@ fn out_of_range(address: u32, len: usize, size: usize) -> MemoryError {
     }
 }
 
-fn trap(trap: &Trap) -> GuestFailure {
+/// A trap of the guest's own making; an error for what prepared modules cannot cause.
+fn trap(trap: Trap) -> Result<GuestFailure, EngineError> {
     let kind = match trap {
-        Trap::StackOverflow => return GuestFailure::StackExhausted,
+        Trap::StackOverflow => return Err(EngineError::NativeStack { engine: NAME }),
         Trap::UnreachableCodeReached => TrapKind::Unreachable,
         Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
         Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
@@ -227,7 +232,14 @@ fn trap(trap: &Trap) -> GuestFailure {
         Trap::IntegerOverflow => TrapKind::IntegerOverflow,
         Trap::IntegerDivisionByZero => TrapKind::IntegerDivisionByZero,
         Trap::BadConversionToInteger => TrapKind::BadConversionToInteger,
-        _ => TrapKind::Other,
+        other => return Err(stopped(other)),
     };
-    GuestFailure::Trap(kind)
+    Ok(GuestFailure::Trap(kind))
+}
+
+fn stopped(reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Stopped {
+        engine: NAME,
+        reason: format!("{reason:#}"),
+    }
 }

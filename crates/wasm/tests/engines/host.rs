@@ -125,8 +125,19 @@ pub(crate) fn contract(code: &str, more: &str) -> Vec<u8> {
 
 /// As [`contract`], with another body of `cabi_realloc`.
 pub(crate) fn contract_with_allocator(allocator: &str, code: &str, more: &str) -> Vec<u8> {
+    contract_with_imports("", allocator, code, more)
+}
+
+/// As [`contract_with_allocator`], with more imports.
+pub(crate) fn contract_with_imports(
+    imports: &str,
+    allocator: &str,
+    code: &str,
+    more: &str,
+) -> Vec<u8> {
     let text = format!(
         r#"(module
+            {imports}
             (import "resident:app/storage" "read-value"
                 (func $read_value (param i32 i32 i32)))
             (import "resident:app/runtime" "chain-id" (func $chain_id (param i32)))

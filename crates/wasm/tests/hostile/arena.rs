@@ -72,30 +72,43 @@ pub(crate) fn run(name: &str, code: &[u8], fuel: i64) -> Ran {
 
 /// As [`run`], with another budget of call-stack height.
 pub(crate) fn run_with(name: &str, code: &[u8], fuel: i64, stack: i32) -> Ran {
+    let [first, second] = run_apart(name, code, fuel, stack);
+    assert_eq!(first.response, second.response, "{name}");
+    assert!(
+        first == second,
+        "{name}: other meters or another snapshot, {:?} and {:?}",
+        first.meters,
+        second.meters
+    );
+    first
+}
+
+/// As [`run_with`], for what need not end alike: more than a guest ever has.
+pub(crate) fn run_apart(name: &str, code: &[u8], fuel: i64, stack: i32) -> [Ran; 2] {
     let meters = Meters { fuel, stack };
     let (prepared, preparing) = timed(|| prepare_contract::<TestHost>(code));
-    let prepared = Arc::new(prepared.expect("the module is accepted"));
-    // Wasmtime runs guests on the stack of the thread, which is as large as a block's thread has for one.
+    let prepared = Arc::new(prepared.unwrap_or_else(|error| panic!("{name}: {error}")));
+    let fight = || {
+        (
+            on_wasmtime(prepared.clone(), meters),
+            on_wasmer(prepared.clone(), meters),
+        )
+    };
+    let (first, second) = on_large_stack(fight);
+    report(name, code, &prepared, [preparing, first.1, second.1]);
+    [first.0, second.0]
+}
+
+/// Runs this on a thread like a block's: Wasmtime runs guests on the stack of the thread, which is as large as a block's
+/// thread has for one.
+pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let arena = thread::Builder::new().stack_size(2 * NATIVE_STACK_BYTES);
-    let (first, second) = thread::scope(|scope| {
-        let fight = || {
-            (
-                on_wasmtime(prepared.clone(), meters),
-                on_wasmer(prepared.clone(), meters),
-            )
-        };
+    thread::scope(|scope| {
         let thread = arena
-            .spawn_scoped(scope, fight)
+            .spawn_scoped(scope, work)
             .expect("there is room for a thread");
         thread.join().expect("no module makes the node panic")
-    });
-    report(name, code, &prepared, [preparing, first.1, second.1]);
-    assert_eq!(first.0.response, second.0.response, "{name}");
-    assert!(
-        first.0 == second.0,
-        "{name}: other meters or another snapshot"
-    );
-    first.0
+    })
 }
 
 /// Runs a raw contract, which must pass.
@@ -119,7 +132,9 @@ fn on_wasmtime(prepared: Arc<PreparedModule>, meters: Meters) -> (Ran, Duration)
     let (module, compiling) = timed(|| engine.compile(prepared));
     let module = module.expect("what is accepted can be compiled");
     let mut instance = WasmtimeInstance::new(&module).expect("there is room for an instance");
-    let entered = bounded(|| instance.enter::<ExecuteOperation>(host(meters), &operation()));
+    let entered = bounded(meters, || {
+        instance.enter::<ExecuteOperation>(host(meters), &operation())
+    });
     (
         ran(entered, instance.snapshot(InstanceSnapshot::default())),
         compiling,
@@ -132,18 +147,21 @@ fn on_wasmer(prepared: Arc<PreparedModule>, meters: Meters) -> (Ran, Duration) {
     let (module, compiling) = timed(|| engine.compile(prepared));
     let module = module.expect("what is accepted can be compiled");
     let mut instance = WasmerInstance::new(&module).expect("there is room for an instance");
-    let entered = bounded(|| instance.enter::<ExecuteOperation>(host(meters), &operation()));
+    let entered = bounded(meters, || {
+        instance.enter::<ExecuteOperation>(host(meters), &operation())
+    });
     (
         ran(entered, instance.snapshot(InstanceSnapshot::default())),
         compiling,
     )
 }
 
-/// Runs a guest, and checks what the host allocated for it. The guest's own memory is not counted.
-fn bounded<T>(enter: impl FnOnce() -> T) -> T {
+/// Runs a guest, and checks what the host allocated for it. The guest's own memory is not counted, nor is a look at a
+/// stack higher than a guest ever has.
+fn bounded<T>(meters: Meters, enter: impl FnOnce() -> T) -> T {
     let (entered, peak) = allocation::peak_of(enter);
     assert!(
-        peak <= allocation::ALLOWED_RUNNING,
+        peak <= allocation::ALLOWED_RUNNING || meters.stack > 2 * STACK_UNITS,
         "{peak} bytes for a guest"
     );
     entered

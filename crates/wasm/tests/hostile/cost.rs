@@ -553,7 +553,6 @@ fn prepare(code: &[u8]) -> Result<PreparedModule, PrepareError> {
         return prepare_service::<TestHost>(code);
     }
     let free = Limits {
-        joined_values: u64::MAX,
         compile_work: u64::MAX,
         ..Limits::PROTOCOL
     };

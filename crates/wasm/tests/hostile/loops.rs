@@ -91,7 +91,7 @@ fn a_loop_that_grows_memory() {
 }
 
 /// As [`contract`], with another maximum of the memory.
-fn wasm_with_memory(code: &str, maximum: &str) -> Vec<u8> {
+pub(crate) fn wasm_with_memory(code: &str, maximum: &str) -> Vec<u8> {
     let code = contract(code, "");
     let text = format!(r#"(module (memory (export "memory") 2 {maximum}))"#);
     let memory = wat::parse_str(text).expect("text");

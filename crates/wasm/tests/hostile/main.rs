@@ -14,14 +14,18 @@ mod bytes;
 mod compile;
 mod cost;
 mod encodings;
+mod frames;
 #[path = "../engines/host.rs"]
 mod host;
 mod loops;
+mod memory;
 #[path = "../common/mutate.rs"]
 mod mutate;
 mod raw;
 mod segments;
+mod shapes;
 mod sizes;
 mod snapshots;
 mod stack;
 mod surface;
+mod unpaid;

@@ -46,25 +46,22 @@ fn branch_tables_reach_every_target() {
 }
 
 #[test]
-fn blocks_pass_several_values() {
+fn functions_give_several_results() {
     let text = r#"(func $pair (param i32) (result i32 i32)
             (local.get 0) (i32.add (local.get 0) (i32.const 1)))
-        (func (export "run") (param i32) (result i32 i32)
+        (func (export "run") (param i32) (result i32 i32) (local i32)
             (call $pair (local.get 0))
-            (loop (param i32 i32) (result i32 i32)
-                (i32.add)
-                (call $pair)
-                (br_if 0 (i32.lt_s (local.tee 0 (i32.mul (local.get 0) (i32.const 2)))
-                                   (i32.const 40))))
-            (if (param i32 i32) (result i32 i32) (local.get 0)
-                (then (i32.sub) (i32.const 3))
-                (else (return))))"#;
-    check(text, 3, &[u64::from(u32::MAX), 3]);
+            (local.set 1)
+            (if (i32.gt_s (local.get 1) (i32.const 9)) (then (call $pair (local.get 1)) (return)))
+            (call $pair)
+            (i32.sub) (local.get 1))"#;
+    check(text, 3, &[u64::from(u32::MAX), 4]);
+    check(text, 9, &[10, 11]);
 }
 
 #[test]
 fn dead_code_is_dropped_whatever_its_types() {
-    let text = r#"(func (export "run") (param i32) (result i32)
+    let text = r#"(func (export "run") (param i32) (result i32) (local i32)
         (block (result i32)
             (i32.const 1)
             (br 0)
@@ -73,9 +70,10 @@ fn dead_code_is_dropped_whatever_its_types() {
             (drop)
             (if (then (return (i32.const 3))) (else (unreachable)))
             (i32.const 2))
-        (if (param i32) (result i32) (local.get 0)
-            (then (br 1) (i32.const 9) (f32.const 1) (drop))
-            (else (drop) (i32.const 5) (return) (nop))))"#;
+        (local.set 1)
+        (if (result i32) (local.get 0)
+            (then (local.get 1) (br 1) (i32.const 9) (f32.const 1) (drop))
+            (else (i32.const 5) (return) (nop))))"#;
     check(text, 1, &[1]);
     check(text, 0, &[5]);
 }

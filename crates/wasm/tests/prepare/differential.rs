@@ -4,9 +4,9 @@ use arbitrary::Unstructured;
 use resident_wasm::prepare::{Exhaustion, Limits, START_EXPORT, prepare_with_limits};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_smith::{Config as Shape, Module as Generated};
-use wasmtime::{Config, Engine, ExternType, FuncType, Instance, Module, Store, Trap, Val, ValType};
+use wasmtime::{Engine, ExternType, FuncType, Instance, Module, Store, Trap, Val, ValType};
 
-use crate::harness::{PLENTY, Prepared, SURFACE, bits, instantiate_module};
+use crate::harness::{PLENTY, Prepared, SURFACE, bits, config, instantiate_module};
 
 /// Modules to generate; set `RESIDENT_PREPARE_CASES` to search longer.
 const CASES: u64 = 250;
@@ -45,14 +45,15 @@ impl Pair {
             ..Limits::PROTOCOL
         };
         let prepared = prepare_with_limits(&code, &SURFACE, &limits).ok()?;
-        let mut config = Config::new();
+        let mut config = config();
         config
             .cranelift_nan_canonicalization(true)
             .consume_fuel(true);
         let engine = Engine::new(&config).expect("engine");
         let original = Module::new(&engine, code).expect("valid");
         let has_start = prepared.has_start;
-        let prepared = Module::new(&Engine::default(), prepared.bytes).expect("valid");
+        let plain = Engine::new(&self::config()).expect("engine");
+        let prepared = Module::new(&plain, prepared.bytes).expect("valid");
         Some(Self {
             seed,
             original,
@@ -199,6 +200,8 @@ fn generate(seed: u64) -> Option<Vec<u8>> {
         gc_enabled: false,
         memory64_enabled: false,
         compact_imports_enabled: false,
+        // Most modules with it have blocks that take or give several values, which are refused.
+        multi_value_enabled: seed.is_multiple_of(6),
         allow_start_export: seed.is_multiple_of(5),
         disallow_traps: seed.is_multiple_of(2),
         export_everything: true,

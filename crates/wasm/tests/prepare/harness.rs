@@ -123,10 +123,19 @@ pub(crate) fn run(fields: &str, arguments: &[Val]) -> Outcome {
     outcome
 }
 
+/// A configuration without a collector, of which there is none.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    config.gc_support(false).wasm_exceptions(false);
+    config
+}
+
 /// An engine that makes NaNs canonical by itself, so that originals can be compared.
 pub(crate) fn engine() -> Engine {
-    let mut config = Config::new();
+    let mut config = config();
     config.cranelift_nan_canonicalization(true);
+    // As much as the thread of a test has. What runs here would need less, but not much.
+    config.max_wasm_stack(1 << 20).async_stack_size(2 << 20);
     Engine::new(&config).expect("engine")
 }
 

@@ -1,15 +1,15 @@
 //! NaNs are canonical wherever they can be seen, without help from the engine.
 
 use resident_wasm::prepare::PreparedModule;
-use wasmtime::{Config, Engine, Val};
+use wasmtime::{Engine, Val};
 
-use crate::harness::{call, instantiate, prepare_text};
+use crate::harness::{call, config, instantiate, prepare_text};
 
 const CANONICAL_F32: u64 = 0x7fc0_0000;
 const CANONICAL_F64: u64 = 0x7ff8_0000_0000_0000;
 
 fn run_plain(prepared: &PreparedModule, arguments: &[Val]) -> Vec<u64> {
-    let mut config = Config::new();
+    let mut config = config();
     config.cranelift_nan_canonicalization(false);
     let (mut store, instance) =
         instantiate(&Engine::new(&config).expect("engine"), &prepared.bytes);

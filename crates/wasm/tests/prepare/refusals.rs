@@ -193,6 +193,49 @@ fn imports() {
 }
 
 #[test]
+fn a_function_is_imported_once() {
+    let import = r#"(import "env" "host" (func (param i64) (result i64)))"#;
+    let reason = refuse_fields(&format!("{import} {import}"));
+    let (module, name) = ("env".to_owned(), "host".to_owned());
+    assert_eq!(reason, RefusalReason::DuplicateImport { module, name });
+}
+
+/// Parameters and further results of blocks make a compiler keep a table of blocks times values.
+#[test]
+fn blocks_of_several_values() {
+    for (block, parameters, results) in [
+        (
+            "(block (result i32 i32) (i32.const 1) (i32.const 2)) (drop) (drop)",
+            0,
+            2,
+        ),
+        ("(i32.const 1) (block (param i32) (drop))", 1, 0),
+        ("(i32.const 1) (loop (param i32) (drop))", 1, 0),
+        (
+            "(i32.const 1) (if (param i32) (i32.const 1) (then (drop)) (else (drop)))",
+            1,
+            0,
+        ),
+        (
+            "(unreachable) (block (param i64 i64) (result i64) (drop)) (drop)",
+            2,
+            1,
+        ),
+    ] {
+        let reason = refuse_fields(&format!("(func {block})"));
+        let expected = RefusalReason::BlockType {
+            parameters,
+            results,
+        };
+        assert_eq!(reason, expected, "{block}");
+    }
+    // A type is only another way to write one result, and functions give as many as they like.
+    let accepted = "(type $one (func (result i32))) (func (result i32 i32)
+        (block (type $one) (i32.const 1)) (i32.const 2))";
+    assert!(prepare(&with_memory(accepted), &SURFACE).is_ok());
+}
+
+#[test]
 fn exports() {
     let reason = |text: &str| refuse_under(text, &SURFACE_WITH_RUN).reason;
     let missing = |name: &str, kind| RefusalReason::MissingExport {

@@ -52,6 +52,8 @@ pub(crate) fn kind(reason: &RefusalReason) -> String {
         R::Instruction { instruction } => format!("instruction {instruction}"),
         R::Limit { what, .. } => format!("limit: {what}"),
         R::UnknownImport { .. } => "unknown import".into(),
+        R::DuplicateImport { .. } => "function imported twice".into(),
+        R::BlockType { .. } => "block of several values".into(),
         R::ImportType { .. } => "import of another type".into(),
         R::ImportKind { kind, .. } => format!("imported {kind}"),
         R::MissingExport { .. } => "missing export".into(),

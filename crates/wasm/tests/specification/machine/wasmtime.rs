@@ -14,6 +14,8 @@ use crate::value::Value;
 pub(super) fn engine() -> Engine {
     let mut config = Config::new();
     config
+        .gc_support(false)
+        .wasm_exceptions(false)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .async_stack_size(NATIVE_STACK_BYTES)
