@@ -249,8 +249,11 @@ pub(crate) mod host_cost {
     /// Each byte of a contract or a service that is published, which is for preparing it. Compiling it is paid for by
     /// what it makes a compiler do.
     pub(crate) const PREPARED_BYTE: u64 = 50;
+    /// Nanoseconds of compiling that cost a unit of fuel. The count is an upper bound, two to three times what ordinary
+    /// code takes.
+    pub(crate) const COMPILE_NANOSECONDS: u64 = 2;
     /// The part of compiling a service that is paid for when it is published: only nodes that answer queries do it.
-    pub(crate) const SERVICE_SHARE: u64 = 10;
+    pub(crate) const SERVICE_SHARE: u64 = 100;
     /// An application that a block uses for the first time, besides what its module costs an instance.
     pub(crate) const LOAD: u64 = 1_000;
     /// Pages of memory that an application may have without paying for them at each transaction.

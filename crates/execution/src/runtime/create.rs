@@ -26,7 +26,11 @@ impl RuntimeHandle {
         vm_runtime: VmRuntime,
     ) -> Result<ModuleId, Stop> {
         self.charge_call(contract.bytes.len() + service.bytes.len())?;
-        self.usage.charge_fuel(2 * host_cost::BLOB)?;
+        let bytes = (contract.bytes.len() + service.bytes.len()) as u64;
+        self.usage
+            .charge_fuel(2 * host_cost::BLOB + bytes * host_cost::PREPARED_BYTE)?;
+        let fuel = self.check_code(&contract, &service, vm_runtime)?;
+        self.usage.charge_fuel(fuel)?;
         self.publish_module(contract, service, vm_runtime)
     }
 
