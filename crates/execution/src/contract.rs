@@ -173,6 +173,14 @@ impl<H: Host> ContractModule<H> {
         }
     }
 
+    /// The prepared module that this one was compiled from.
+    pub(crate) fn prepared(&self) -> &PreparedModule {
+        match self {
+            Self::Wasmtime(module) => module.prepared(),
+            Self::Wasmer(module) => module.prepared(),
+        }
+    }
+
     /// The compiled code, sealed.
     pub(crate) fn serialize(&self, key: &SealKey) -> Result<Vec<u8>, EngineError> {
         match self {
@@ -282,6 +290,11 @@ impl<H: Host> ContractInstance<H> {
     /// Answers a query; only for services. As with contracts, an instance that failed must be dropped.
     pub(crate) fn handle_query(&mut self, host: H, query: Vec<u8>) -> Entered<H, Vec<u8>> {
         each_engine!(self, instance => instance.enter::<HandleQuery>(host, &(query,)))
+    }
+
+    /// The size of the memory, in pages of 64 KiB.
+    pub(crate) fn memory_pages(&self) -> u64 {
+        each_engine!(self, instance => instance.memory_bytes()).div_ceil(64 << 10)
     }
 }
 

@@ -257,11 +257,21 @@ pub(crate) mod host_cost {
     pub(crate) const BLOB: u64 = 1_000;
     /// Each byte of a blob that is hashed: one that is published, or a description that is loaded.
     pub(crate) const BLOB_BYTE: u64 = 4;
-    /// Each byte of a contract that a contract publishes, which is for preparing it and for compiling it if
-    /// the block runs it: about a microsecond.
-    pub(crate) const MODULE_BYTE: u64 = 1_000;
-    /// Each byte of a service that a contract publishes, which is prepared, and compiled only for queries.
-    pub(crate) const SERVICE_BYTE: u64 = 100;
+    /// Each byte of a contract or a service that is published, which is for preparing it. Compiling it is paid for by
+    /// what it makes a compiler do.
+    pub(crate) const PREPARED_BYTE: u64 = 50;
+    /// Nanoseconds of compiling that cost a unit of fuel. The count is an upper bound, two to three times what ordinary
+    /// code takes.
+    pub(crate) const COMPILE_NANOSECONDS: u64 = 2;
+    /// The part of compiling a service that is paid for when it is published: only nodes that answer queries do it.
+    pub(crate) const SERVICE_SHARE: u64 = 100;
+    /// An application that a block uses for the first time, besides what its module costs an instance.
+    pub(crate) const LOAD: u64 = 1_000;
+    /// Pages of memory that an application may have without paying for them at each transaction.
+    pub(crate) const FREE_PAGES: u64 = 32;
+    /// Each further page of the memory of an application that a transaction enters: a checkpoint copies it, and
+    /// a session with instances for each transaction does so at both ends.
+    pub(crate) const PAGE: u64 = 20_000;
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.

@@ -5,7 +5,8 @@ use resident_base::CryptoHash;
 use resident_witty::{CoreType, Signature};
 
 use crate::prepare::{
-    AbiExport, AbiImport, AbiSurface, PrepareError, PreparedModule, ValueType, prepare,
+    AbiExport, AbiImport, AbiSurface, Limits, OtherExports, PrepareError, PreparedModule,
+    ValueType, prepare_with_limits,
 };
 
 /// Prepares a contract's module against the boundary that `resident-abi` lists.
@@ -15,7 +16,18 @@ use crate::prepare::{
 /// # Errors
 /// If the module is refused; the error says where and why.
 pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
-    prepare_for(code, &ContractSurface::collect::<H>())
+    prepare_contract_with_limits::<H>(code, &Limits::PROTOCOL)
+}
+
+/// As [`prepare_contract`], under other limits; meant for tests and tools.
+///
+/// # Errors
+/// As [`prepare_contract`].
+pub fn prepare_contract_with_limits<H: ContractHost>(
+    code: &[u8],
+    limits: &Limits,
+) -> Result<PreparedModule, PrepareError> {
+    prepare_for(code, &ContractSurface::collect::<H>(), limits)
 }
 
 /// Prepares a service's module against the boundary that `resident-abi` lists.
@@ -25,10 +37,18 @@ pub fn prepare_contract<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, 
 /// # Errors
 /// If the module is refused; the error says where and why.
 pub fn prepare_service<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, PrepareError> {
-    prepare_for(code, &ContractSurface::collect_service::<H>())
+    prepare_for(
+        code,
+        &ContractSurface::collect_service::<H>(),
+        &Limits::PROTOCOL,
+    )
 }
 
-fn prepare_for(code: &[u8], surface: &ContractSurface) -> Result<PreparedModule, PrepareError> {
+fn prepare_for(
+    code: &[u8],
+    surface: &ContractSurface,
+    limits: &Limits,
+) -> Result<PreparedModule, PrepareError> {
     let functions = surface
         .imports
         .iter()
@@ -64,12 +84,14 @@ fn prepare_for(code: &[u8], surface: &ContractSurface) -> Result<PreparedModule,
             results,
         })
         .collect();
-    prepare(
+    prepare_with_limits(
         code,
         &AbiSurface {
             imports: &imports,
             exports: &exports,
+            other_exports: OtherExports::Dropped,
         },
+        limits,
     )
 }
 

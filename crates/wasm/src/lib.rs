@@ -16,7 +16,7 @@ mod snapshot;
 pub mod wasmer;
 pub mod wasmtime;
 
-pub use contract::{prepare_contract, prepare_service};
+pub use contract::{prepare_contract, prepare_contract_with_limits, prepare_service};
 pub use failure::{CallError, EngineError, GuestFailure, TrapKind};
 pub use host::{Entered, Host, MAX_TRACED_FRAMES, Meters};
 pub use sealed::{EngineIdentity, KeyError, SEAL_FORMAT, SealError, SealKey};

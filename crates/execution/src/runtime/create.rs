@@ -18,8 +18,7 @@ pub(super) struct Creation {
 }
 
 impl RuntimeHandle {
-    /// Publishes a module for the running application. Fuel pays for preparing and for compiling it, which
-    /// takes far longer than publishing other blobs.
+    /// Publishes a module for the running application.
     pub(super) fn publish_module_charged(
         &mut self,
         contract: Bytecode,
@@ -27,10 +26,11 @@ impl RuntimeHandle {
         vm_runtime: VmRuntime,
     ) -> Result<ModuleId, Stop> {
         self.charge_call(contract.bytes.len() + service.bytes.len())?;
-        self.usage.charge_fuel(
-            contract.bytes.len() as u64 * host_cost::MODULE_BYTE
-                + service.bytes.len() as u64 * host_cost::SERVICE_BYTE,
-        )?;
+        let bytes = (contract.bytes.len() + service.bytes.len()) as u64;
+        self.usage
+            .charge_fuel(2 * host_cost::BLOB + bytes * host_cost::PREPARED_BYTE)?;
+        let fuel = self.check_code(&contract, &service, vm_runtime)?;
+        self.usage.charge_fuel(fuel)?;
         self.publish_module(contract, service, vm_runtime)
     }
 

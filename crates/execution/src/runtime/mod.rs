@@ -187,6 +187,10 @@ impl RuntimeHandle {
         let is_new = self.load(id)?;
         let runtime = &mut **self;
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
+        if let Err(stop) = runtime.pay_for_memory(id, instance.memory_pages()) {
+            runtime.instances.put(id, instance);
+            return Err(stop);
+        }
         runtime.trace.entries += 1;
         runtime.transaction.touched.insert(id);
         let counted_bytes = if is_new { 0 } else { instance.memory_bytes() };
@@ -388,6 +392,8 @@ impl Runtime {
         }
         let contract = description.module_id.contract_blob_id();
         let module = self.module(contract)?;
+        self.usage
+            .charge_fuel(host_cost::LOAD + module.prepared().instance_work)?;
         self.instances.add(
             id,
             Application {
@@ -396,6 +402,16 @@ impl Runtime {
             },
         );
         Ok(true)
+    }
+
+    /// Pays for what checkpoints make of the memory of an application that the transaction has not entered before.
+    /// How often this node really copies it is no matter.
+    fn pay_for_memory(&mut self, id: ApplicationId, pages: u64) -> Result<(), Stop> {
+        if self.transaction.touched.contains(&id) {
+            return Ok(());
+        }
+        let pages = pages.saturating_sub(host_cost::FREE_PAGES);
+        self.usage.charge_fuel(pages * host_cost::PAGE)
     }
 
     /// Whether one more application can be loaded; if not, whether the transaction has loaded them all.

@@ -132,9 +132,13 @@ impl RuntimeHandle {
                 contract,
                 service,
                 vm_runtime,
-            } => self
-                .publish_module(contract, service, vm_runtime)
-                .map(|id| encode(&id)),
+            } => {
+                let fuel = self.check_code(&contract, &service, vm_runtime)?;
+                let policy = self.context.policy.clone();
+                self.usage.charge_outside_fuel(fuel, &policy);
+                self.publish_module(contract, service, vm_runtime)
+                    .map(|id| encode(&id))
+            }
             SystemOperation::CreateApplication {
                 module_id,
                 parameters,
@@ -246,19 +250,37 @@ impl RuntimeHandle {
         service: Bytecode,
         vm_runtime: VmRuntime,
     ) -> Result<ModuleId, Stop> {
+        let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
+        let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
+        Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))
+    }
+
+    /// Checks a module's code, and says what it costs in fuel to compile it, which every node has to do that runs it.
+    ///
+    /// It is paid when it is published and not when it is compiled: which node compiles what, and how often, is its
+    /// own affair.
+    pub(super) fn check_code(
+        &mut self,
+        contract: &Bytecode,
+        service: &Bytecode,
+        vm_runtime: VmRuntime,
+    ) -> Result<u64, Stop> {
         if vm_runtime != VmRuntime::Wasm {
             return Err(FailureReason::EvmUnsupported.into());
         }
         let policy = self.context.policy.clone();
         self.usage.module(&policy)?;
-        prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
+        let prepared =
+            prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
+        let fuel = prepared.compile_work / host_cost::COMPILE_NANOSECONDS;
         // A module may do without a service.
-        if !service.bytes.is_empty() {
-            prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
+        if service.bytes.is_empty() {
+            return Ok(fuel);
         }
-        let contract = self.create_blob(Blob::new(BlobContent::new_contract_bytecode(contract)))?;
-        let service = self.create_blob(Blob::new(BlobContent::new_service_bytecode(service)))?;
-        Ok(ModuleId::new(contract.hash, service.hash, vm_runtime))
+        let prepared =
+            prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
+        let share = host_cost::COMPILE_NANOSECONDS * host_cost::SERVICE_SHARE;
+        Ok(fuel.saturating_add(prepared.compile_work / share))
     }
 
     pub(super) fn describe(

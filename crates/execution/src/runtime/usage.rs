@@ -168,6 +168,13 @@ impl Usage {
         Share { used, other }
     }
 
+    /// Adds the price of so much fuel to the fee, for what takes a node's time outside of any application. It is not
+    /// part of the fuel that a transaction may spend.
+    pub(crate) fn charge_outside_fuel(&mut self, fuel: u64, policy: &ResourcePolicy) {
+        let fee = policy.prices.fuel.saturating_mul(u128::from(fuel));
+        self.surcharge = self.surcharge.saturating_add(fee);
+    }
+
     /// Counts an operation.
     pub(crate) fn operation(&mut self, bytes: u64, policy: &ResourcePolicy) -> Result<(), Stop> {
         if bytes > policy.limits.operation_bytes {

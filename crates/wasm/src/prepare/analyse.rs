@@ -12,10 +12,7 @@ use wasmparser::{
     WasmModuleResources,
 };
 
-use super::{
-    Costs, Limits, PrepareError, RefusalReason, check, error::within, frame::FrameValues,
-    stack::kept_by, work::Work,
-};
+use super::{Costs, Limits, PrepareError, RefusalReason, check, error::within, frame::FrameValues};
 
 /// What the second pass needs to know about a function.
 pub(super) struct Plan<'a> {
@@ -33,8 +30,6 @@ pub(super) struct Plan<'a> {
     pub(super) has_calls: bool,
     /// Whether control can reach the `end` of the function.
     pub(super) falls_through: bool,
-    /// What a compiler has to do for it.
-    pub(super) work: Work,
     /// What a compiler may keep in its frame.
     pub(super) frame: FrameValues,
 }
@@ -101,7 +96,6 @@ impl<'a> Analysis<'a> {
             operand_height: 0,
             has_calls: false,
             falls_through: false,
-            work: Work::default(),
             frame: FrameValues::default(),
         };
         let function = Frame {
@@ -131,7 +125,6 @@ impl<'a> Analysis<'a> {
             if self.step(&operator) {
                 self.count_call(&operator, validator.resources());
             }
-            self.plan.work.check(offset, limits)?;
             let nesting = self.frames.len() as u64 + self.dropped_frames;
             within(
                 offset,
@@ -174,7 +167,6 @@ impl<'a> Analysis<'a> {
         let (parameters, results) = (ty.params().len() as u64, ty.results().len() as u64);
         self.plan.frame.add_call(parameters, results);
         self.plan.frame.add_run();
-        self.plan.work.add_run();
     }
 
     /// In dropped code: whether the instruction ends it. Counts the blocks inside.
@@ -201,12 +193,6 @@ impl<'a> Analysis<'a> {
         }
         let cost = Costs::of(operator);
         self.pay(cost);
-        if pays_by_size(operator) {
-            self.plan.work.add_run();
-        } else {
-            self.plan.work.add_instruction(cost);
-        }
-        self.plan.work.add_kept(kept_by(operator));
         self.plan.frame.add(operator);
         self.plan.steps.push(Step {
             operator: operator.clone(),
@@ -233,12 +219,10 @@ impl<'a> Analysis<'a> {
             Operator::End => self.close(),
             Operator::BrIf { relative_depth } => {
                 self.target(*relative_depth);
-                self.join(1);
                 self.begin_run();
             }
             Operator::Br { relative_depth } => {
                 self.target(*relative_depth);
-                self.join(1);
                 self.is_live = false;
             }
             Operator::BrTable { targets } => {
@@ -247,7 +231,6 @@ impl<'a> Analysis<'a> {
                     .flatten()
                     .for_each(|depth| self.target(depth));
                 self.target(targets.default());
-                self.join(u64::from(targets.len()) + 1);
                 self.is_live = false;
             }
             Operator::Return | Operator::Unreachable => self.is_live = false,
@@ -259,7 +242,6 @@ impl<'a> Analysis<'a> {
     fn open(&mut self, kind: FrameKind) {
         if !matches!(kind, FrameKind::Block) {
             self.begin_run();
-            self.join(1);
         }
         self.plan.frame.open();
         self.frames.push(Frame {
@@ -278,18 +260,10 @@ impl<'a> Analysis<'a> {
         self.plan.frame.close(joins || joins_at_head);
         if joins || !self.is_live {
             self.begin_run();
-            self.join(1);
         }
     }
 
-    /// So many branches arrive where others can, too.
-    fn join(&mut self, branches: u64) {
-        let values = u64::from(self.plan.local_count) + u64::from(self.plan.operand_height);
-        self.plan.work.add_branches(branches, values);
-    }
-
     fn begin_run(&mut self) {
-        self.plan.work.add_run();
         self.plan.frame.add_run();
         self.is_live = true;
         self.run = self.plan.steps.len().checked_sub(1);

@@ -142,14 +142,14 @@ pub(super) fn global(offset: u64, index: u32, global: &Global<'_>) -> Result<(),
     Ok(())
 }
 
-/// Exports must leave reserved names alone and have the ABI's types.
+/// Exports must leave reserved names alone and have the ABI's types. Says whether the host wants this one.
 pub(super) fn export(
     offset: u64,
     export: &Export<'_>,
     module: &ParsedModule<'_>,
     abi: &AbiSurface<'_>,
     limits: &Limits,
-) -> Result<(), PrepareError> {
+) -> Result<bool, PrepareError> {
     let size = export.name.len() as u64;
     within(
         offset,
@@ -167,10 +167,10 @@ pub(super) fn export(
             params,
             results,
         };
-        return export_type(offset, export, module, &post_return);
+        return export_type(offset, export, module, &post_return).map(|()| true);
     }
     match known.filter(|_| !is_added(name)) {
-        Some(known) => export_type(offset, export, module, known),
+        Some(known) => export_type(offset, export, module, known).map(|()| true),
         None if name.starts_with(RESERVED_PREFIX) => {
             let name = name.to_owned();
             Err(PrepareError::new(
@@ -178,7 +178,7 @@ pub(super) fn export(
                 RefusalReason::ReservedExport { name },
             ))
         }
-        None => Ok(()),
+        None => Ok(name == MEMORY_EXPORT && export.kind == ExternalKind::Memory),
     }
 }
 
@@ -232,6 +232,39 @@ pub(super) fn element(
         }
     }
     Ok(length)
+}
+
+/// Calls `found` with every function that an element segment refers to.
+pub(super) fn functions_of(
+    element: &Element<'_>,
+    mut found: impl FnMut(u32),
+) -> Result<(), PrepareError> {
+    match &element.items {
+        ElementItems::Functions(items) => {
+            for function in items.clone() {
+                found(function?);
+            }
+        }
+        ElementItems::Expressions(_, items) => {
+            for expression in items.clone() {
+                functions_in(&expression?, &mut found)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calls `found` with every function that a constant expression refers to.
+pub(super) fn functions_in(
+    expression: &ConstExpr<'_>,
+    found: &mut impl FnMut(u32),
+) -> Result<(), PrepareError> {
+    for operator in expression.get_operators_reader() {
+        if let Operator::RefFunc { function_index } = operator? {
+            found(function_index);
+        }
+    }
+    Ok(())
 }
 
 /// A data segment must be active and fit the initial memory. Returns its address.

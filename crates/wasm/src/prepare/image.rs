@@ -6,6 +6,9 @@ pub(crate) const WORD_BYTES: usize = 8;
 /// How much is compared at once, before looking at single words.
 const CHUNK_BYTES: usize = 256;
 
+/// Zeros up to this number are written rather than leave a gap between two segments.
+const GAP_BYTES: usize = 256;
+
 const ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
 /// The contents of a memory at instantiation: a module's data segments, and zeros between and behind
@@ -41,6 +44,24 @@ impl StartingImage {
             pieces[index].bytes[start..start + bytes.len()].copy_from_slice(bytes);
         }
         StartingImage { pieces }
+    }
+
+    /// The data as segments. Those with fewer than [`GAP_BYTES`] between them are one.
+    pub(super) fn segments(&self) -> Vec<(u32, Vec<u8>)> {
+        let mut segments: Vec<(u32, Vec<u8>)> = Vec::new();
+        for piece in &self.pieces {
+            let start = u32::try_from(piece.start).expect("addresses have 32 bits");
+            match segments.last_mut() {
+                Some((first, bytes))
+                    if piece.start - *first as usize <= bytes.len() + GAP_BYTES =>
+                {
+                    bytes.resize(piece.start - *first as usize, 0);
+                    bytes.extend_from_slice(&piece.bytes);
+                }
+                _ => segments.push((start, piece.bytes.clone())),
+            }
+        }
+        segments
     }
 
     /// What it takes of memory, in bytes.
@@ -212,6 +233,25 @@ mod tests {
             let whole = longer.len() > length;
             assert_eq!(image.differs_throughout(address, &memory[longer]), !whole);
         }
+    }
+
+    #[test]
+    fn what_lies_close_together_is_one_segment() {
+        let image = StartingImage::new(&[(0, &[1; 8]), (264, &[2; 8]), (1_000, &[3; 8])]);
+        let segments = image.segments();
+        let extents: Vec<_> = segments
+            .iter()
+            .map(|(start, bytes)| (*start, bytes.len()))
+            .collect();
+        assert_eq!(extents, [(0, 272), (1_000, 8)]);
+        let borrowed: Vec<_> = segments
+            .iter()
+            .map(|(start, bytes)| (*start, &bytes[..]))
+            .collect();
+        let mut memories = [vec![0xff; 2048], vec![0xff; 2048]];
+        image.reset(&mut memories[0]);
+        StartingImage::new(&borrowed).reset(&mut memories[1]);
+        assert_eq!(memories[0], memories[1]);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Limits {
     pub element_items: u64,
     /// Number of data segments.
     pub data_segments: u64,
+    /// Number of data segments that are left when those close together have become one. Every instance
+    /// writes them one by one.
+    pub data_pieces: u64,
     /// Size of all data segments together, in bytes.
     pub data_bytes: u64,
     /// Size of the memory at instantiation, in pages of 64 KiB.
@@ -49,12 +52,8 @@ pub struct Limits {
     pub operand_height: u64,
     /// Depth of nested blocks in one function.
     pub nesting: u64,
-    /// Number of values that a compiler may have to join in one function: for each branch to a place
-    /// where control can arrive from elsewhere, each local and each operand. Bounds the memory that
-    /// compiling takes.
-    pub joined_values: u64,
-    /// What all functions together make a compiler do, in units of about a microsecond. Bounds the time
-    /// of compiling.
+    /// What the module makes a compiler do, in nanoseconds of the slower engine. Bounds the time of compiling, and
+    /// its memory.
     pub compile_work: u64,
     /// Number of targets of one `br_table`.
     pub branch_targets: u64,
@@ -65,12 +64,19 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of the protocol.
+    /// The limits of the protocol for services. Only nodes that answer queries compile them, and not on the threads
+    /// of blocks; what builds answers to queries is far larger than a contract.
+    pub const SERVICE: Self = Self {
+        compile_work: 40_000_000_000,
+        ..Self::PROTOCOL
+    };
+
+    /// The limits of the protocol for contracts.
     pub const PROTOCOL: Self = Self {
         module_bytes: 8 << 20,
         prepared_bytes: 32 << 20,
         types: 4_096,
-        parameters: 128,
+        parameters: 64,
         results: 16,
         imports: 1_000,
         functions: 20_000,
@@ -78,9 +84,10 @@ impl Limits {
         exports: 4_096,
         export_name_bytes: 1_024,
         table_elements: 16_384,
-        element_segments: 1_024,
-        element_items: 32_768,
+        element_segments: 64,
+        element_items: 16_384,
         data_segments: 4_096,
+        data_pieces: 64,
         data_bytes: 4 << 20,
         memory_initial_pages: 256,
         memory_maximum_pages: 512,
@@ -89,8 +96,7 @@ impl Limits {
         locals: 4_096,
         operand_height: 1_024,
         nesting: 1_024,
-        joined_values: 1 << 20,
-        compile_work: 16 << 20,
+        compile_work: 2_500_000_000,
         branch_targets: 4_096,
         names: 20_000,
         name_bytes: 256,

@@ -22,7 +22,8 @@
 //! * **Mutable globals** are exported as [`GLOBAL_EXPORT_PREFIX`]`<index>`, because a snapshot must
 //!   hold the hidden stack pointer too.
 //! * **Start** becomes the export [`START_EXPORT`], so that the host decides when it runs and pays.
-//! * The declared **memory maximum** is lowered to the protocol's, and custom sections are dropped.
+//! * The declared **memory maximum** is lowered to the protocol's; custom sections and exports that
+//!   nobody asks for are dropped, and data that lies close together becomes one segment.
 //!
 //! Segments are checked against the initial memory and table, so instantiating a prepared module
 //! runs no guest code and cannot trap.
@@ -43,9 +44,11 @@ mod image;
 mod limits;
 mod nan;
 mod parse;
+mod shape;
 mod stack;
 mod surface;
 mod unpaid;
+mod weights;
 mod work;
 
 use std::collections::BTreeMap;
@@ -55,8 +58,9 @@ pub use error::{PrepareError, RefusalReason};
 pub use image::StartingImage;
 pub(crate) use image::WORD_BYTES;
 pub use limits::Limits;
+pub use shape::Shape;
 pub use stack::{STACK_UNIT_BYTES, STACK_UNITS};
-pub use surface::{AbiExport, AbiImport, AbiSurface, ValueType};
+pub use surface::{AbiExport, AbiImport, AbiSurface, OtherExports, ValueType};
 
 /// Version of the preparation; part of [`PreparedModule::hash`]. Any change of the prepared bytes,
 /// of the costs or of the limits comes with a new number.
@@ -98,6 +102,12 @@ pub struct PreparedModule {
     pub memory_maximum_pages: u32,
     /// What the memory holds at instantiation.
     pub starting_image: StartingImage,
+    /// What it makes a compiler do, in nanoseconds. The limit [`Limits::compile_work`] bounds it.
+    pub compile_work: u64,
+    /// What it takes to make an instance of it, in nanoseconds.
+    pub instance_work: u64,
+    /// X
+    pub shape: Vec<Shape>,
     /// Names of functions by index, as far as the module carries them. For traces only: neither
     /// `bytes` nor `hash` depend on them.
     pub function_names: BTreeMap<u32, String>,

@@ -11,11 +11,13 @@ use wasmparser::{
 };
 
 use super::{
-    AbiSurface, Limits, PrepareError, RefusalReason,
+    AbiSurface, Limits, OtherExports, PrepareError, RefusalReason,
     analyse::analyse,
     body::{self, Layout},
     check,
     error::within,
+    shape::{BodyTypes, Shape, Source, shape_of},
+    work,
 };
 
 /// The proposals beside the first version of Wasm that compilers use by default today and that
@@ -44,11 +46,15 @@ pub(super) struct ParsedModule<'a> {
     pub(super) exports: Vec<Export<'a>>,
     pub(super) start: Option<u32>,
     pub(super) elements: Vec<Element<'a>>,
-    pub(super) data: Vec<Data<'a>>,
+    /// Functions in all element segments together.
+    pub(super) element_items: u64,
     /// What the data segments put where, in their order.
     pub(super) segments: Vec<(u32, &'a [u8])>,
     pub(super) bodies: CodeSection,
     pub(super) names: BTreeMap<u32, String>,
+    /// What all of it makes a compiler do, in nanoseconds.
+    pub(super) work: u64,
+    pub(super) shapes: Vec<Shape>,
 }
 
 /// Validates and checks a module, and instruments its functions.
@@ -69,9 +75,8 @@ pub(super) fn parse<'a>(
         block_types: BTreeMap::new(),
         imported: BTreeSet::new(),
         exported: BTreeSet::new(),
-        element_items: 0,
+        escaping: BTreeSet::new(),
         data_bytes: 0,
-        work: 0,
         module: ParsedModule::default(),
         abi,
         limits,
@@ -95,10 +100,9 @@ struct Reader<'a, 'l> {
     imported: BTreeSet<(&'a str, &'a str)>,
     /// The functions that the host can call.
     exported: BTreeSet<u32>,
-    element_items: u64,
+    /// Functions that something outside of them refers to: the host, tables and globals.
+    escaping: BTreeSet<u32>,
     data_bytes: u64,
-    /// What the functions so far make a compiler do.
-    work: u64,
     module: ParsedModule<'a>,
     abi: &'l AbiSurface<'l>,
     limits: &'l Limits,
@@ -123,10 +127,12 @@ impl<'a> Reader<'a, '_> {
             Payload::StartSection { func, .. } => {
                 self.module.start = Some(func);
                 self.exported.insert(func);
+                self.escaping.insert(func);
                 Ok(())
             }
             Payload::ElementSection(section) => self.elements(&section),
             Payload::DataSection(section) => self.data(&section),
+            Payload::CodeSectionStart { .. } => self.count_bridges(0),
             Payload::CustomSection(section) => {
                 self.custom(&section);
                 Ok(())
@@ -263,6 +269,9 @@ impl<'a> Reader<'a, '_> {
         for (index, global) in (0..).zip(section.clone().into_iter_with_offsets()) {
             let (offset, global) = global?;
             check::global(offset, index, &global)?;
+            check::functions_in(&global.init_expr, &mut |function| {
+                self.escaping.insert(function);
+            })?;
             self.module.globals.push(global);
         }
         Ok(())
@@ -271,9 +280,13 @@ impl<'a> Reader<'a, '_> {
     fn exports(&mut self, section: &SectionLimited<'a, Export<'a>>) -> Result<(), PrepareError> {
         for export in section.clone().into_iter_with_offsets() {
             let (offset, export) = export?;
-            check::export(offset, &export, &self.module, self.abi, self.limits)?;
+            let is_wanted = check::export(offset, &export, &self.module, self.abi, self.limits)?;
+            if !is_wanted && self.abi.other_exports == OtherExports::Dropped {
+                continue;
+            }
             if export.kind == ExternalKind::Func {
                 self.exported.insert(export.index);
+                self.escaping.insert(export.index);
             }
             self.module.exports.push(export);
         }
@@ -283,14 +296,18 @@ impl<'a> Reader<'a, '_> {
     fn elements(&mut self, section: &SectionLimited<'a, Element<'a>>) -> Result<(), PrepareError> {
         for element in section.clone().into_iter_with_offsets() {
             let (offset, element) = element?;
-            self.element_items += check::element(offset, &element, self.module.table.as_ref())?;
+            self.module.element_items +=
+                check::element(offset, &element, self.module.table.as_ref())?;
             let limit = self.limits.element_items;
             within(
                 offset,
                 "number of table entries in segments",
-                self.element_items,
+                self.module.element_items,
                 limit,
             )?;
+            check::functions_of(&element, |function| {
+                self.escaping.insert(function);
+            })?;
             self.module.elements.push(element);
         }
         Ok(())
@@ -308,7 +325,6 @@ impl<'a> Reader<'a, '_> {
                 self.limits.data_bytes,
             )?;
             self.module.segments.push((address, data.data));
-            self.module.data.push(data);
         }
         Ok(())
     }
@@ -330,18 +346,20 @@ impl<'a> Reader<'a, '_> {
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         let plan = analyse(&mut validator, body, self.limits)?;
         self.allocations = validator.into_allocations();
-        self.work = self.work.saturating_add(plan.work.units());
-        let what = "work of compiling the code";
-        within(start, what, self.work, self.limits.compile_work)?;
         let layout = self.layout(type_index, is_exported);
-        let function = body::emit(&plan, &layout)?;
+        let body = body::emit(&plan, &layout)?.into_raw_body();
         within(
             start,
             "size of an instrumented function in bytes",
-            function.byte_len() as u64,
+            body.len() as u64,
             self.limits.prepared_function_bytes,
         )?;
-        self.module.bodies.function(&function);
+        let source = Source {
+            locals: plan.local_count.into(),
+            operand_height: plan.operand_height.into(),
+        };
+        self.count_work(start, &body, type_index, source)?;
+        self.module.bodies.raw(&body);
         let size = self.module.bodies.byte_len() as u64;
         within(
             start,
@@ -349,6 +367,47 @@ impl<'a> Reader<'a, '_> {
             size,
             self.limits.prepared_bytes,
         )
+    }
+
+    /// Adds what a compiler has to do for an instrumented function.
+    fn count_work(
+        &mut self,
+        start: u64,
+        body: &[u8],
+        type_index: u32,
+        source: Source,
+    ) -> Result<(), PrepareError> {
+        let types = BodyTypes {
+            types: &self.module.types,
+            functions: &self.module.functions,
+            result_types: &self.module.result_types,
+        };
+        let shape = shape_of(body, type_index, source, types)?;
+        self.module.shapes.push(shape);
+        self.add_work(start, shape.work())
+    }
+
+    fn add_work(&mut self, offset: u64, work: u64) -> Result<(), PrepareError> {
+        self.module.work = self.module.work.saturating_add(work);
+        let what = "work of compiling the code";
+        within(offset, what, self.module.work, self.limits.compile_work)
+    }
+
+    /// Adds what a compiler does for types, imports, and functions that can be called from outside.
+    fn count_bridges(&mut self, offset: u64) -> Result<(), PrepareError> {
+        let module = &self.module;
+        let ty = |function: &u32| &module.types[module.functions[*function as usize] as usize];
+        let imports = 0..u32::try_from(module.imports.len()).expect("limits bound the imports");
+        let types = module.types.iter();
+        let crossing = types
+            .chain(self.escaping.iter().map(ty))
+            .chain(imports.clone().map(|import| ty(&import)));
+        let (mut count, mut values) = (0, 0);
+        for ty in crossing {
+            count += 1;
+            values += (ty.params().len() + ty.results().len()) as u64;
+        }
+        self.add_work(offset, work::of_bridges(count, values))
     }
 
     fn layout(&mut self, type_index: u32, is_exported: bool) -> Layout {

@@ -6,8 +6,6 @@
 //! here relies on it. `FrameValues` therefore counts *every* value that a compiler can make
 //! out of a function, once, and no frame is larger than that many of the widest slots.
 
-use wasmparser::Operator;
-
 /// What the host gives [`STACK_EXPORT`](super::STACK_EXPORT) before it enters a module from
 /// outside, in units of [`STACK_UNIT_BYTES`].
 ///
@@ -32,41 +30,6 @@ const FREE_LEAF_UNITS: u64 = 1_024;
 pub(super) fn units_taken(frame: u64, has_calls: bool) -> Option<i32> {
     let units = i32::try_from(frame).unwrap_or(i32::MAX);
     (has_calls || frame > FREE_LEAF_UNITS).then_some(units)
-}
-
-/// What an instruction's result adds to the values that compete for registers, in halves; for the work of compiling.
-/// A float weighs twice as much.
-///
-/// Values of locals are counted already, constants are made anew where they are needed, and what a
-/// call returns or memory holds cannot be computed ahead; an address can.
-pub(super) fn kept_by(operator: &Operator<'_>) -> u64 {
-    use Operator as O;
-    match operator {
-        O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. } | O::Drop | O::Nop => 0,
-        O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => 0,
-        O::Block { .. } | O::Loop { .. } | O::If { .. } | O::Else | O::End => 0,
-        O::Br { .. } | O::BrIf { .. } | O::BrTable { .. } | O::Return | O::Unreachable => 0,
-        O::Call { .. } => 0,
-        other if is_float(other) => 2,
-        _ => 1,
-    }
-}
-
-/// Whether the result is a float that is computed.
-#[rustfmt::skip]
-fn is_float(operator: &Operator<'_>) -> bool {
-    use Operator as O;
-    matches!(
-        operator,
-        O::F32Abs | O::F32Neg | O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32Sqrt
-        | O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Min | O::F32Max | O::F32Copysign
-        | O::F64Abs | O::F64Neg | O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest | O::F64Sqrt
-        | O::F64Add | O::F64Sub | O::F64Mul | O::F64Div | O::F64Min | O::F64Max | O::F64Copysign
-        | O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U
-        | O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U
-        | O::F32DemoteF64 | O::F64PromoteF32 | O::F32ReinterpretI32 | O::F64ReinterpretI64
-        | O::Select | O::TypedSelect { .. } | O::GlobalGet { .. }
-    )
 }
 
 #[cfg(test)]

@@ -9,6 +9,17 @@ pub struct AbiSurface<'a> {
     pub imports: &'a [AbiImport<'a>],
     /// Every function that a module must export, beside its memory. It may export more.
     pub exports: &'a [AbiExport<'a>],
+    /// What becomes of what a module exports besides.
+    pub other_exports: OtherExports,
+}
+
+/// What becomes of exports that the host does not ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherExports {
+    /// The prepared module does not have them: every instance would pay for their names.
+    Dropped,
+    /// The prepared module has them; for tests of single functions.
+    Kept,
 }
 
 /// A function offered by the host.

@@ -18,7 +18,6 @@ use crate::{
 const UNKNOWN: [I<'static>; 2] = [I::I32Const(0), I::I32Load8U(AT_ADDRESS)];
 
 const WORK: &str = "work of compiling the code";
-const JOINED: &str = "number of values that a function joins";
 
 /// Sixteen to forty bytes of metering for two published ones.
 #[test]
@@ -127,7 +126,7 @@ fn branches_that_hand_over_every_local() {
     is_past(
         "branches with 500 locals",
         &branches_with_locals(500, 4_000),
-        JOINED,
+        WORK,
     );
 }
 
@@ -154,11 +153,7 @@ fn jump_tables_that_hand_over_every_local() {
         Raw::one(&[(locals, ValType::I64)], code.concat())
     };
     survives("a jump table with 50 locals", &tables(50, 4_000, 1));
-    is_past(
-        "jump tables with 500 locals",
-        &tables(500, 4_000, 8),
-        JOINED,
-    );
+    is_past("jump tables with 500 locals", &tables(500, 4_000, 8), WORK);
     is_past(
         "a jump table too large",
         &tables(1, 4_097, 1),
@@ -191,4 +186,105 @@ fn results_that_compete_for_registers() {
         matches!(reason, RefusalReason::Limit { what: WORK, .. }),
         "{reason}"
     );
+}
+
+/// Loops in loops, a thousand deep and many times over: passes that run until nothing changes run once for each.
+#[test]
+fn a_thousand_loops_in_each_other() {
+    let nested = |times: usize| {
+        let once = [
+            repeat(1_000, &[I::Loop(BlockType::Empty)]),
+            repeat(1_000, &[I::End]),
+        ];
+        Raw::one(&[], once.concat().repeat(times))
+    };
+    survives("a thousand loops in each other", &nested(1));
+    is_past("ten thousand loops, a thousand deep", &nested(10), WORK);
+}
+
+/// Every function in a table, and every type, takes a bridge from outside, as wide as its parameters.
+#[test]
+fn wide_functions_that_escape() {
+    let escaping = |functions: usize, parameters: usize| {
+        let ty = format!("(type $wide (func (param {})))", "i64 ".repeat(parameters));
+        let names: String = (0..functions).map(|index| format!("$f{index} ")).collect();
+        let bodies: String = (0..functions)
+            .map(|index| format!("(func $f{index} (type $wide))"))
+            .collect();
+        let table = format!("(table {functions} funcref) (elem (i32.const 0) func {names})");
+        contract("(i32.const 32)", &format!("{ty} {bodies} {table}"))
+    };
+    let ran = arena::run("a hundred functions that escape", &escaping(100, 8), FUEL);
+    assert!(ran.response.is_ok());
+    is_refused_for("number of parameters", &escaping(1, 128));
+    is_refused_for(WORK, &escaping(14_000, 64));
+    let types: String = (0..4_000)
+        .map(|index| {
+            format!(
+                "(type $t{index} (func (param {})))",
+                "i64 i32 ".repeat(1 + index % 32)
+            )
+        })
+        .collect();
+    is_refused_for(WORK, &contract("(i32.const 32)", &types));
+}
+
+/// Each call hands over operands and results, many of them through memory.
+#[test]
+fn calls_with_many_results() {
+    let calls = |times: usize| {
+        let results = "i64 ".repeat(16);
+        let many = format!(
+            "(func $many (result {results}) {})",
+            "(i64.const 0)".repeat(16)
+        );
+        let call = format!("(call $many) {}", "(drop)".repeat(16));
+        contract(
+            &format!("{} {}", call.repeat(times), respond("(i32.const 1)")),
+            &many,
+        )
+    };
+    let ran = arena::run("calls with sixteen results", &calls(100), FUEL);
+    assert!(ran.response.is_ok());
+    is_refused_for(WORK, &calls(20_000));
+}
+
+/// A compiler has a table of variables times blocks, and each result of a block is a variable.
+#[test]
+fn variables_times_blocks() {
+    let blocks = |times: usize, locals: u32| {
+        let block = [
+            I::Block(BlockType::Result(ValType::I64)),
+            I::I64Const(1),
+            I::End,
+            I::Drop,
+        ];
+        Raw::one(&[(locals, ValType::I64)], repeat(times, &block))
+    };
+    survives("blocks with a result", &blocks(1_000, 0));
+    is_past("blocks with a result, many", &blocks(60_000, 0), WORK);
+    is_past(
+        "blocks with a result and locals",
+        &blocks(10_000, 4_000),
+        WORK,
+    );
+}
+
+/// What is stored and loaded again is seen through, and so are sums: a chain of them takes a rule for each pair.
+#[test]
+fn sums_through_memory() {
+    let sums = |times: usize| {
+        let code = "(global.set $heap (i32.add (global.get $heap) (i32.const 3)))".repeat(times);
+        contract(&format!("{code} {}", respond("(i32.const 1)")), "")
+    };
+    let ran = arena::run("sums through a global", &sums(500), FUEL);
+    assert!(ran.response.is_ok());
+    is_refused_for(WORK, &sums(40_000));
+}
+
+fn is_refused_for(limit: &str, code: &[u8]) {
+    match arena::refused(code) {
+        RefusalReason::Limit { what, .. } => assert_eq!(what, limit),
+        other => panic!("{limit}: {other}"),
+    }
 }

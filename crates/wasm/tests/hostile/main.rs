@@ -12,6 +12,7 @@ mod arena;
 mod boundary;
 mod bytes;
 mod compile;
+mod cost;
 mod encodings;
 mod frames;
 #[path = "../engines/host.rs"]

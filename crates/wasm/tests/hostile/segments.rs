@@ -1,17 +1,18 @@
 //! Segments by the thousand, and everything at its limit at once. The attacker wants an instance that is
 //! dear to make, or a module that is accepted and that an engine has no room for.
 
-use resident_wasm::prepare::Limits;
+use resident_wasm::{prepare::Limits, prepare_contract};
 
 use crate::{
     arena::{is_past, survives},
+    host::{TestHost, contract},
     raw::Raw,
 };
 
 const LIMITS: Limits = Limits::PROTOCOL;
 
-/// One byte in each of 4,096 segments, spread over all of the largest memory: 4 KiB that an engine could
-/// keep as an image of 16 MiB.
+/// One byte in each of as many segments as can be, spread over all of the largest memory: a few bytes that an engine
+/// could keep as an image of 16 MiB. Each instance writes each of them, so there may be few that lie far apart.
 #[test]
 fn data_spread_over_memory() {
     let spread = |segments: u64, pages: u64| Raw {
@@ -24,15 +25,14 @@ fn data_spread_over_memory() {
     let pages = u64::from(LIMITS.memory_initial_pages);
     let ran = survives(
         "data spread over memory",
-        &spread(LIMITS.data_segments, pages),
+        &spread(LIMITS.data_pieces, pages),
     );
-    assert_eq!(
-        ran.snapshot
-            .memory()
-            .iter()
-            .filter(|byte| **byte == 7)
-            .count(),
-        4_096
+    let written = ran.snapshot.memory().iter().filter(|byte| **byte == 7);
+    assert_eq!(written.count() as u64, LIMITS.data_pieces);
+    is_past(
+        "segments",
+        &spread(LIMITS.data_pieces + 1, pages),
+        "number of data segments far from each other",
     );
     is_past(
         "segments",
@@ -40,6 +40,39 @@ fn data_spread_over_memory() {
         "number of data segments",
     );
     is_past("segments", &spread(1, pages + 1), "initial memory in pages");
+}
+
+/// Thousands of segments that lie close together, as some compilers write them, are one in the prepared module.
+#[test]
+fn data_that_lies_close_together() {
+    let data = (0..LIMITS.data_segments as i32).map(|index| (4_000 + index * 8, vec![7; 7]));
+    let raw = Raw {
+        data: data.collect(),
+        pages: 2,
+        ..Raw::default()
+    };
+    let ran = survives("data close together", &raw);
+    let written = ran.snapshot.memory().iter().filter(|byte| **byte == 7);
+    assert_eq!(written.count() as u64, 7 * LIMITS.data_segments);
+    let prepared = prepare_contract::<TestHost>(&raw.build()).expect("it is accepted");
+    assert!(
+        prepared.bytes.len() < 34_000,
+        "{} bytes",
+        prepared.bytes.len()
+    );
+}
+
+/// Exports by the thousand, which every instance would look at: the host asks for a few, and has no other.
+#[test]
+fn exports_that_nobody_asks_for() {
+    let plain = contract("(i32.const 32)", "");
+    let exports: String = (0..3_900)
+        .map(|index| format!(r#"(export "{}{index}" (func $allocate))"#, "n".repeat(900)))
+        .collect();
+    let loud = contract("(i32.const 32)", &exports);
+    let [plain, loud] =
+        [plain, loud].map(|code| prepare_contract::<TestHost>(&code).expect("it is accepted"));
+    assert_eq!(loud.bytes, plain.bytes);
 }
 
 /// Segments that all write the same place again. The last one wins, on every engine.
@@ -76,20 +109,16 @@ fn data_over_data() {
 fn elements_over_elements() {
     let elements = |segments: usize, items: u32| Raw {
         elements: vec![(0, 0..items); segments],
-        bodies: vec![(vec![], vec![]); 32],
+        bodies: vec![(vec![], vec![]); 300],
         table: 16_384,
         pages: 1,
         ..Raw::default()
     };
-    survives("elements over elements", &elements(1_024, 32));
+    survives("elements over elements", &elements(64, 32));
+    is_past("segments", &elements(65, 1), "number of element segments");
     is_past(
         "segments",
-        &elements(1_025, 1),
-        "number of element segments",
-    );
-    is_past(
-        "segments",
-        &elements(1_024, 33),
+        &elements(64, 300),
         "number of table entries in segments",
     );
 }
@@ -103,7 +132,7 @@ fn an_instance_of_the_largest_size() {
         bodies: vec![(vec![], vec![]); functions],
         globals: LIMITS.globals as u32,
         table: LIMITS.table_elements,
-        elements: vec![(0, 0..16_384), (0, 3_616..20_000)],
+        elements: vec![(0, 0..16_384)],
         data: vec![(4_000, vec![1; 60_000])],
         pages: LIMITS.memory_initial_pages.into(),
     };

@@ -1,8 +1,8 @@
 //! Runs a published module as it is and as it was prepared.
 
 use resident_wasm::prepare::{
-    AbiExport, AbiImport, AbiSurface, Exhaustion, FUEL_EXPORT, PreparedModule, STACK_EXPORT,
-    STACK_UNITS, ValueType, prepare,
+    AbiExport, AbiImport, AbiSurface, Exhaustion, FUEL_EXPORT, OtherExports, PreparedModule,
+    STACK_EXPORT, STACK_UNITS, ValueType, prepare,
 };
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, Val};
 
@@ -18,6 +18,7 @@ pub(crate) const SURFACE: AbiSurface<'static> = AbiSurface {
         results: &[ValueType::I64],
     }],
     exports: &[],
+    other_exports: OtherExports::Kept,
 };
 
 /// A surface that also asks for a function.
@@ -28,6 +29,7 @@ pub(crate) const SURFACE_WITH_RUN: AbiSurface<'static> = AbiSurface {
         params: &[ValueType::I32],
         results: &[],
     }],
+    other_exports: OtherExports::Kept,
 };
 
 /// What a call did.

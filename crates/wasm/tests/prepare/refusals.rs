@@ -1,7 +1,7 @@
 //! Everything that must be refused is, where it stands and for its reason.
 
 use resident_wasm::prepare::{
-    AbiExport, AbiSurface, Limits, PrepareError, RefusalReason, ValueType, prepare,
+    AbiExport, AbiSurface, Limits, OtherExports, PrepareError, RefusalReason, ValueType, prepare,
     prepare_with_limits,
 };
 
@@ -275,6 +275,7 @@ fn exports() {
         let surface = AbiSurface {
             imports: &[],
             exports: &abi(name),
+            other_exports: OtherExports::Kept,
         };
         assert_eq!(
             prepare(&wat::parse_str(text).expect("text"), &surface).is_ok(),
@@ -560,6 +561,7 @@ fn a_function_that_frees_a_result_has_the_type_for_it() {
     let surface = AbiSurface {
         imports: &[],
         exports: &exports,
+        other_exports: OtherExports::Kept,
     };
     assert!(prepare(&module("(param i32)"), &surface).is_ok());
     for wrong in [

@@ -5,7 +5,9 @@ mod wasmtime;
 
 use resident_wasm::{
     NATIVE_STACK_BYTES, TrapKind,
-    prepare::{AbiImport, AbiSurface, Exhaustion, PreparedModule, START_EXPORT, ValueType},
+    prepare::{
+        AbiImport, AbiSurface, Exhaustion, OtherExports, PreparedModule, START_EXPORT, ValueType,
+    },
 };
 
 use crate::value::Value;
@@ -25,6 +27,7 @@ pub(crate) const SURFACE: AbiSurface<'static> = AbiSurface {
         print("print_f64_f64", &[ValueType::F64, ValueType::F64]),
     ],
     exports: &[],
+    other_exports: OtherExports::Kept,
 };
 
 /// The module name of the printing functions.
