@@ -94,9 +94,14 @@ impl ChainOwnership {
         self.super_owners.iter().chain(self.owners.keys())
     }
 
-    /// Whether anybody can propose a block.
+    /// Whether anybody can propose a block: an owner of the fast round, or one whose turn comes in another. The
+    /// chain itself signs nothing.
     pub fn is_active(&self) -> bool {
-        !self.super_owners.is_empty() || !self.owners.is_empty()
+        let signs = |owner: &AccountOwner| *owner != AccountOwner::CHAIN;
+        let has_turn = |weight: u64| weight > 0 || self.multi_leader_rounds > 0;
+        let mut owners = self.owners.iter();
+        self.super_owners.iter().any(signs)
+            || owners.any(|(owner, weight)| signs(owner) && has_turn(*weight))
     }
 }
 
@@ -114,5 +119,17 @@ mod tests {
         assert_eq!(ownership.all_owners().collect::<Vec<_>>(), [&bob, &alice]);
         assert!(ChainOwnership::single_super(bob).is_owner(&bob));
         assert!(ownership.is_active() && !ChainOwnership::default().is_active());
+    }
+
+    #[test]
+    fn an_owner_who_never_has_a_turn_or_cannot_sign_makes_no_chain_active() {
+        let alice = AccountOwner::Reserved(1);
+        let owned = |owner, weight, rounds| {
+            ChainOwnership::multiple([(owner, weight)], rounds, TimeoutConfig::default())
+        };
+        assert!(owned(alice, 1, 0).is_active() && owned(alice, 0, 1).is_active());
+        assert!(!owned(alice, 0, 0).is_active());
+        assert!(!owned(AccountOwner::CHAIN, 1, 1).is_active());
+        assert!(!ChainOwnership::single_super(AccountOwner::CHAIN).is_active());
     }
 }

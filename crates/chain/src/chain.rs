@@ -7,7 +7,10 @@ use resident_execution::Fault;
 use resident_storage::KeyValueStore;
 use serde::{Deserialize, Serialize};
 
-use crate::{ExecutedBlock, MessageBundle, inbox, outbox, records};
+use crate::{
+    Chooser, Cursor, ExecutedBlock, MessageBundle, TakenTurns, TurnRequest, Turns, Waiting, inbox,
+    outbox, parked, records, turns, waiting,
+};
 
 /// Where a chain ends. The default is a chain without blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +80,63 @@ impl ChainReader {
         inbox::count(&*self.store, self.chain).await
     }
 
-    /// The first bundles in the outbox, by destination and then by cursor, with their destinations. At
-    /// most `limit`, and never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE).
+    /// The bundles in the inbox whose turn it is.
+    pub async fn take_turns(
+        &self,
+        request: &TurnRequest<'_>,
+        chooser: &mut dyn Chooser,
+    ) -> Result<TakenTurns, Fault> {
+        turns::take_turns(&*self.store, self.chain, request, chooser).await
+    }
+
+    /// The first bundle in the inbox from this sender.
+    pub async fn first_bundle(&self, origin: ChainId) -> Result<Option<MessageBundle>, Fault> {
+        inbox::first_from(&*self.store, self.chain, origin).await
+    }
+
+    /// Whose turn is next in the inbox.
+    pub async fn turns(&self) -> Result<Turns, Fault> {
+        waiting::read_turns(&*self.store, self.chain).await
+    }
+
+    /// What is remembered of a sender's bundles.
+    pub async fn waiting(&self, origin: ChainId) -> Result<Option<Waiting>, Fault> {
+        waiting::read_waiting(&*self.store, self.chain, origin).await
+    }
+
+    /// What is remembered of the bundles that were tried in vain, by sender, from behind one on. At most
+    /// `limit`, and never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE).
+    pub async fn all_waiting(
+        &self,
+        after: Option<ChainId>,
+        limit: usize,
+    ) -> Result<Vec<(ChainId, Waiting)>, Fault> {
+        waiting::list(&*self.store, self.chain, after, limit).await
+    }
+
+    /// The first bundles in the outbox, by destination and then by cursor, with their destinations; behind them
+    /// those that are parked. At most `limit`, and never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE).
     pub async fn outbox(&self, limit: usize) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
-        outbox::undelivered_bundles(&*self.store, self.chain, limit).await
+        let limit = limit.min(crate::MAX_INBOX_PAGE);
+        let mut bundles = self.outbox_after(None, limit).await?;
+        let rest = limit - bundles.len();
+        bundles.extend(parked::list(&*self.store, self.chain, rest).await?);
+        Ok(bundles)
+    }
+
+    /// The first bundles in the outbox behind this destination and cursor, without those that are parked. At
+    /// most `limit`, never more than [`MAX_INBOX_PAGE`](crate::MAX_INBOX_PAGE), and fewer if they are large.
+    pub async fn outbox_after(
+        &self,
+        after: Option<(ChainId, Cursor)>,
+        limit: usize,
+    ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
+        outbox::undelivered_bundles(&*self.store, self.chain, after, limit).await
+    }
+
+    /// How many bundles are parked: see [`park_bundles`](crate::park_bundles).
+    pub async fn parked_len(&self) -> Result<u64, Fault> {
+        parked::count(&*self.store, self.chain).await
     }
 }
 

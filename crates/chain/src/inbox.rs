@@ -113,35 +113,70 @@ pub(crate) async fn waiting_bundles(
         height: BlockHeight(u64::MAX),
         index: u32::MAX,
     };
-    let after = after.map(|origin| records::inbox_key(chain, origin, last));
-    let waiting = scan_bundles(store, &prefix, after, limit).await?;
+    let mut after = after.map(|origin| records::inbox_key(chain, origin, last));
     let mut consumed = BTreeMap::new();
-    for (origin, _) in &waiting {
-        if !consumed.contains_key(origin) {
-            let key = records::consumed_local_key(chain, *origin);
-            consumed.insert(*origin, read_cursor(store, key).await?);
+    loop {
+        let page = scan_bundles(store, &prefix, after, limit).await?;
+        let Some((origin, bundle)) = page.last() else {
+            return Ok(Vec::new());
+        };
+        after = Some(records::inbox_key(chain, *origin, bundle.cursor()));
+        for (origin, _) in &page {
+            if !consumed.contains_key(origin) {
+                let key = records::consumed_local_key(chain, *origin);
+                consumed.insert(*origin, read_cursor(store, key).await?);
+            }
+        }
+        // A bundle that arrived while a block was taking it stays behind; no block can take it again.
+        let is_open = |(origin, bundle): &(ChainId, MessageBundle)| {
+            consumed[origin].is_none_or(|consumed| bundle.cursor() > consumed)
+        };
+        let open: Vec<_> = page.into_iter().filter(is_open).collect();
+        if !open.is_empty() {
+            return Ok(open);
         }
     }
-    // A bundle that arrived while a block was taking it stays behind; no block can take it again.
-    let is_open = |(origin, bundle): &(ChainId, MessageBundle)| {
-        consumed[origin].is_none_or(|consumed| bundle.cursor() > consumed)
-    };
-    Ok(waiting.into_iter().filter(is_open).collect())
 }
 
+/// How many bundles wait. One that a block took before it arrived here does not.
 pub(crate) async fn count(store: &dyn KeyValueStore, chain: ChainId) -> Result<usize, Fault> {
     let prefix = records::inbox_prefix(chain);
     let (mut count, mut start_after) = (0, None::<Vec<u8>>);
+    let mut sender = None;
     loop {
         let page = store
             .scan_keys(&prefix, start_after.as_deref(), MAX_INBOX_PAGE)
             .await?;
-        count += page.entries.len();
+        for key in &page.entries {
+            let (origin, cursor) = records::position(&key[prefix.len()..])?;
+            let consumed = match sender {
+                Some((last, consumed)) if last == origin => consumed,
+                _ => read_cursor(store, records::consumed_local_key(chain, origin)).await?,
+            };
+            sender = Some((origin, consumed));
+            count += usize::from(consumed.is_none_or(|consumed| cursor > consumed));
+        }
         start_after = page.entries.into_iter().next_back();
         if page.is_last || start_after.is_none() {
             return Ok(count);
         }
     }
+}
+
+/// The first bundle of a sender that no block has taken.
+pub(crate) async fn first_from(
+    store: &dyn KeyValueStore,
+    chain: ChainId,
+    origin: ChainId,
+) -> Result<Option<MessageBundle>, Fault> {
+    let consumed = read_cursor(store, records::consumed_local_key(chain, origin)).await?;
+    let after = consumed.map(|cursor| records::inbox_key(chain, origin, cursor));
+    let prefix = records::inbox_prefix_from(chain, origin);
+    let page = store.scan(&prefix, after.as_deref(), 1).await?;
+    let record = page.entries.into_iter().next();
+    record
+        .map(|(_, record)| records::decode("a waiting bundle", &record))
+        .transpose()
 }
 
 /// About how many bytes of bundles are read at once. A block takes no more than
@@ -201,14 +236,17 @@ async fn last_known(
 }
 
 async fn read_cursor(store: &dyn KeyValueStore, key: Vec<u8>) -> Result<Option<Cursor>, Fault> {
-    let record = store.read(&key).await?;
+    decode_cursor(store.read(&key).await?.as_deref())
+}
+
+pub(crate) fn decode_cursor(record: Option<&[u8]>) -> Result<Option<Cursor>, Fault> {
     record
-        .map(|bytes| records::decode("a cursor", &bytes))
+        .map(|bytes| records::decode("a cursor", bytes))
         .transpose()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use futures::executor::block_on;
     use resident_base::{Amount, ApplicationId, CryptoHash};
     use resident_execution::{Message, MessageKind};
@@ -325,7 +363,7 @@ mod tests {
         assert_eq!(waiting(&store).len(), count as usize - first.len());
     }
 
-    fn large_message(bytes: usize) -> PostedMessage {
+    pub(crate) fn large_message(bytes: usize) -> PostedMessage {
         PostedMessage {
             authenticated_owner: None,
             grant: Amount::ZERO,

@@ -23,6 +23,8 @@
 //! | `tracker`, `rejection` | the one loop body that both share; what comes of a rejected bundle |
 //! | `assembly` | from a finished tracker to a batch |
 //! | `chain`, `inbox`, `outbox`, `records` | the chain's records beside its state |
+//! | `turns`, `waiting` | whose bundles are proposed next, and what was tried in vain |
+//! | `parked` | bundles for chains that the node does not keep |
 
 #![forbid(unsafe_code)]
 
@@ -36,12 +38,15 @@ mod inbox;
 mod mandatory;
 mod outbox;
 mod outcome;
+mod parked;
 mod policy;
 mod records;
 mod rejection;
 mod report;
 mod staging;
 mod tracker;
+mod turns;
+mod waiting;
 
 pub use crate::{
     assembly::{BlockExecution, MAX_BLOCK_BYTES, MAX_SENT_BYTES},
@@ -56,8 +61,16 @@ pub use crate::{
     inbox::{MAX_INBOX_PAGE, ReceiveError, receive_bundles},
     outbox::confirm_delivery,
     outcome::{BlockOutcome, ExecutedBlock, TransactionOutcome},
-    policy::{DropReason, FailureCause, FailureSummary, Progress, StagingPolicy, Verdict, decide},
+    parked::{MAX_PARKED_PAGE, park_bundles, unpark_bundles},
+    policy::{
+        DropReason, FailureCause, FailureSummary, Progress, StagingPolicy, Verdict, decide,
+        may_be_rejected,
+    },
     report::ExecutionReport,
     staging::{StagedBlock, stage_block, stage_block_with_clock},
     tracker::{BlockCheckpoint, BlockExecutionTracker, Halt, TrackedExecution, TransactionRunner},
+    turns::{Choice, Chooser, TakenTurns, TurnRequest},
+    waiting::{
+        MAX_PASSED_OVER, Turns, WaitReason, Waiting, forget_waiting, put_turns, put_waiting,
+    },
 };

@@ -3,7 +3,7 @@
 //! A chain may name applications that every block must contain an operation or a message of. That binds whoever
 //! signs: a block with operations must have, for each of these applications, an operation of its own or an
 //! accepted bundle with a message for it. Being called by another application does not count: what the block
-//! says must show it, before anything is run.
+//! says must show it.
 //!
 //! A block without operations only takes what came from outside, which its signer did not choose. It is exempt,
 //! or else an inbox with nothing for these applications would wait for ever.

@@ -64,9 +64,11 @@ pub(crate) fn put_outgoing(
 pub(crate) async fn undelivered_bundles(
     store: &dyn KeyValueStore,
     chain: ChainId,
+    after: Option<(ChainId, Cursor)>,
     limit: usize,
 ) -> Result<Vec<(ChainId, MessageBundle)>, Fault> {
-    inbox::scan_bundles(store, &records::outbox_prefix(chain), None, limit).await
+    let after = after.map(|(to, cursor)| records::outbox_key(chain, to, cursor));
+    inbox::scan_bundles(store, &records::outbox_prefix(chain), after, limit).await
 }
 
 fn empty_bundle(

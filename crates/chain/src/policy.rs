@@ -145,10 +145,7 @@ pub fn decide(failure: &FailureSummary, progress: &Progress) -> Verdict {
 
 /// Whether a bundle may be rejected: it may not if one of its messages is protected, or if all of them
 /// are for applications on the list.
-pub(crate) fn may_be_rejected(
-    bundle: &MessageBundle,
-    never_reject: &BTreeSet<ApplicationId>,
-) -> bool {
+pub fn may_be_rejected(bundle: &MessageBundle, never_reject: &BTreeSet<ApplicationId>) -> bool {
     let is_protected = bundle
         .messages
         .iter()

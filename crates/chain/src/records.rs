@@ -11,6 +11,10 @@
 //! | 3 | destination, height, index | [`MessageBundle`](crate::MessageBundle) waiting in the outbox |
 //! | 4 | origin | [`Cursor`] of the last bundle that arrived |
 //! | 5 | origin | [`Cursor`] of the last bundle that a block took |
+//! | 6 | origin | [`Waiting`](crate::Waiting): what was tried in vain of the bundles of a sender |
+//! | 7 | – | [`Turns`](crate::Turns): whose turn is next |
+//! | 8 | destination, height, index | [`MessageBundle`](crate::MessageBundle) for a chain that the node does not keep |
+//! | 9 | – | how many there are under tag 8 (`u64`) |
 //!
 //! One record of the chain itself is part of the hashed state: under [`consumed_key`], the same cursor as
 //! under tag 5. Nodes that disagree about it would disagree about which bundles are in order; the
@@ -29,6 +33,10 @@ const INBOX: LocalTag = LocalTag::new(2);
 const OUTBOX: LocalTag = LocalTag::new(3);
 const RECEIVED: LocalTag = LocalTag::new(4);
 const CONSUMED: LocalTag = LocalTag::new(5);
+const WAITING: LocalTag = LocalTag::new(6);
+const TURNS: LocalTag = LocalTag::new(7);
+const PARKED: LocalTag = LocalTag::new(8);
+const PARKED_COUNT: LocalTag = LocalTag::new(9);
 
 /// System keys from here on belong to this crate, those below to execution.
 const CONSUMED_STATE_TAG: u8 = 0x80;
@@ -64,6 +72,31 @@ pub(crate) fn outbox_key(chain: ChainId, destination: ChainId, cursor: Cursor) -
     )
 }
 
+/// What the keys of all bundles in an inbox from one sender begin with.
+pub(crate) fn inbox_prefix_from(chain: ChainId, origin: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), INBOX, origin.0.as_bytes())
+}
+
+pub(crate) fn parked_prefix(chain: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), PARKED, &[])
+}
+
+pub(crate) fn parked_count_key(chain: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), PARKED_COUNT, &[])
+}
+
+pub(crate) fn waiting_prefix(chain: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), WAITING, &[])
+}
+
+pub(crate) fn waiting_key(chain: ChainId, origin: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), WAITING, origin.0.as_bytes())
+}
+
+pub(crate) fn turns_key(chain: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), TURNS, &[])
+}
+
 pub(crate) fn received_key(chain: ChainId, origin: ChainId) -> Vec<u8> {
     partition_key(&chain_partition(chain), RECEIVED, origin.0.as_bytes())
 }
@@ -87,14 +120,33 @@ fn bundle_key(other: ChainId, cursor: Cursor) -> [u8; CHAIN_BYTES + CURSOR_BYTES
 
 /// The other chain in the key of an inbox or outbox entry, without the prefix.
 pub(crate) fn other_chain(key: &[u8]) -> Result<ChainId, Fault> {
-    let bytes: Option<&[u8; CHAIN_BYTES]> = key.first_chunk();
-    let bytes = bytes
-        .filter(|_| key.len() == CHAIN_BYTES + CURSOR_BYTES)
-        .ok_or(Fault::Damaged {
-            what: "a waiting bundle",
-            reason: format!("its key has {} bytes", key.len()),
-        })?;
-    Ok(ChainId(CryptoHash::from(*bytes)))
+    Ok(position(key)?.0)
+}
+
+/// The other chain and the cursor in the key of an inbox or outbox entry, without the prefix.
+pub(crate) fn position(key: &[u8]) -> Result<(ChainId, Cursor), Fault> {
+    let parsed = || {
+        let (chain, cursor) = key.split_first_chunk::<CHAIN_BYTES>()?;
+        let (height, index) = cursor.split_first_chunk()?;
+        let cursor = Cursor {
+            height: BlockHeight(u64::from_be_bytes(*height)),
+            index: u32::from_be_bytes(index.try_into().ok()?),
+        };
+        Some((ChainId(CryptoHash::from(*chain)), cursor))
+    };
+    parsed().ok_or_else(|| Fault::Damaged {
+        what: "a waiting bundle",
+        reason: format!("its key has {} bytes", key.len()),
+    })
+}
+
+/// The chain in the key of a record by chain, without the prefix.
+pub(crate) fn only_chain(key: &[u8]) -> Result<ChainId, Fault> {
+    let bytes = <[u8; CHAIN_BYTES]>::try_from(key).map_err(|_| Fault::Damaged {
+        what: "what waits",
+        reason: format!("its key has {} bytes", key.len()),
+    })?;
+    Ok(ChainId(CryptoHash::from(bytes)))
 }
 
 pub(crate) fn encode(record: &impl Serialize) -> Vec<u8> {

@@ -282,6 +282,11 @@ macro_rules! each_engine {
 }
 
 impl<H: Host> ContractInstance<H> {
+    /// The size of the instance's memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        each_engine!(self, instance => instance.memory_bytes())
+    }
+
     /// Answers a query; only for services. As with contracts, an instance that failed must be dropped.
     pub(crate) fn handle_query(&mut self, host: H, query: Vec<u8>) -> Entered<H, Vec<u8>> {
         each_engine!(self, instance => instance.enter::<HandleQuery>(host, &(query,)))

@@ -318,6 +318,9 @@ pub enum LimitKind {
     /// Instances that are alive at the same time.
     #[error("applications in the block")]
     Applications,
+    /// What the block keeps in memory: instances, writes, answers and effects.
+    #[error("memory of the block")]
+    MemoryBytes,
     /// Queries of contracts to services.
     #[error("queries to services in the block")]
     ServiceQueries,

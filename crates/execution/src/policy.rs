@@ -115,6 +115,10 @@ pub struct ResourceLimits {
     pub applications: u64,
     /// Transactions of one block.
     pub transactions: u64,
+    /// What a block may keep in memory until it is written, in bytes: each application's memory twice, since
+    /// there may be a snapshot of it, each written key with what it takes in indices and batches, and all
+    /// that becomes part of the block.
+    pub memory_bytes: u64,
     /// Size of a block's own encoding, in bytes.
     pub block_bytes: u64,
     /// Queries of contracts to services in one block.
@@ -167,6 +171,7 @@ impl Default for ResourceLimits {
             subscriptions: 1_000,
             applications: 100,
             transactions: 100_000,
+            memory_bytes: 512 << 20,
             block_bytes: 16 << 20,
             service_as_oracle_queries: 1_000,
             service_query_fuel: 20_000_000,
@@ -236,16 +241,22 @@ fn sum(units: impl IntoIterator<Item = (Amount, u64)>) -> Amount {
 pub(crate) mod host_cost {
     /// Any host function.
     pub(crate) const CALL: u64 = 50;
-    /// Each key that is looked up.
-    pub(crate) const LOOKUP: u64 = 250;
+    /// Each key that is looked up, and each entry that a scan walks over.
+    pub(crate) const LOOKUP: u64 = 1_000;
+    /// The first write of a key in a block, for its part in the hash of the state and in the block's batch.
+    pub(crate) const FIRST_WRITE: u64 = 8_000;
+    /// Each byte of a key or value that is written: it is copied several times, and hashed.
+    pub(crate) const WRITTEN_BYTE: u64 = 4;
     /// Each byte that crosses the boundary as part of a key, a value, a message or a response.
     pub(crate) const BYTE: u64 = 1;
     /// A call of another application, on top of what that one spends.
     pub(crate) const CALL_APPLICATION: u64 = 1_000;
     /// A message that is sent.
-    pub(crate) const MESSAGE: u64 = 500;
+    pub(crate) const MESSAGE: u64 = 2_000;
     /// A blob that is published, for an application or a chain as for data.
     pub(crate) const BLOB: u64 = 1_000;
+    /// Each byte of a blob that is hashed: one that is published, or a description that is loaded.
+    pub(crate) const BLOB_BYTE: u64 = 4;
     /// Each byte of a contract or a service that is published, which is for preparing it. Compiling it is paid for by
     /// what it makes a compiler do.
     pub(crate) const PREPARED_BYTE: u64 = 50;
@@ -264,11 +275,19 @@ pub(crate) mod host_cost {
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.
-    pub(crate) const EVENT: u64 = 500;
+    pub(crate) const EVENT: u64 = 3_000;
     /// A stream whose news an application is told.
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.
     pub(crate) const CHANGE_CHAIN: u64 = 500;
+    /// Each byte of a chain's configuration that is written, and copied and encoded for it.
+    pub(crate) const CONFIGURATION_BYTE: u64 = 16;
+    /// How many bytes of a chain's configuration each block reads without a charge.
+    pub(crate) const FREE_CONFIGURATION_BYTES: u64 = 4 << 10;
+    /// Each application in a list of permissions that is searched.
+    pub(crate) const PERMISSION: u64 = 8;
+    /// Each byte of a chain's configuration that is searched or answered with.
+    pub(crate) const CONFIGURATION_BYTE_READ: u64 = 4;
 }
 
 #[cfg(test)]

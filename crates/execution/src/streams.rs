@@ -59,6 +59,55 @@ impl Executor {
         decode_number(record.as_deref()).map(Option::unwrap_or_default)
     }
 
+    /// The chain's applications that follow streams, in the order of their ids, from behind one on: at most `limit`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn subscribers(
+        &self,
+        chain_id: ChainId,
+        after: Option<ApplicationId>,
+        limit: usize,
+    ) -> Result<Vec<ApplicationId>, Fault> {
+        let partition = chain_partition(chain_id);
+        let stored = |key: &[u8]| partition_state_key(&partition, Namespace::System, key);
+        let prefix = stored(&[SUBSCRIPTIONS_TAG]);
+        let after = after.map(|subscriber| stored(&subscriptions_key(subscriber)));
+        let page = wait(self.store().scan_keys(&prefix, after.as_deref(), limit))?;
+        let keys = page.entries.iter();
+        keys.map(|key| match split_hash(&key[prefix.len()..]) {
+            Some((hash, [])) => Ok(ApplicationId::new(hash)),
+            _ => Err(damaged(key.len())),
+        })
+        .collect()
+    }
+
+    /// What an application has not been told yet of the streams that it follows, within bounds. All streams get the
+    /// same share, as far as they have as much; the rotation chooses those that come first where not everyone gets one. Answers with the number of events, too.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn news_for(
+        &self,
+        chain_id: ChainId,
+        subscriber: ApplicationId,
+        bounds: &NewsBounds,
+    ) -> Result<Option<(SubscriberUpdate, u32)>, Fault> {
+        let mut new = Vec::new();
+        self.each_subscription(chain_id, Some(subscriber), |subscription, count| {
+            if count > subscription.position {
+                new.push((subscription, count));
+            }
+            true
+        })?;
+        let (streams, events) = share(new, bounds);
+        let update = SubscriberUpdate {
+            subscriber,
+            streams,
+        };
+        Ok((events > 0).then_some((update, events)))
+    }
+
     /// What the chain's applications have not been told yet of the streams that they follow: for each of
     /// them, in the order of their ids, at most `max_events` events of any number of streams. Stops after
     /// `max_streams` streams.
@@ -71,28 +120,90 @@ impl Executor {
         max_streams: usize,
         max_events: u32,
     ) -> Result<Vec<SubscriberUpdate>, Fault> {
-        let partition = chain_partition(chain_id);
-        let prefix = partition_state_key(&partition, Namespace::System, &[SUBSCRIPTION_TAG]);
         let mut news = News::new(max_streams, max_events);
+        self.each_subscription(chain_id, None, |subscription, count| {
+            news.add(subscription, count);
+            !news.is_full()
+        })?;
+        Ok(news.updates)
+    }
+
+    /// All subscriptions of a chain, or of one of its applications, with how many events there are, until `visit`
+    /// has seen enough.
+    fn each_subscription(
+        &self,
+        chain_id: ChainId,
+        subscriber: Option<ApplicationId>,
+        mut visit: impl FnMut(Subscription, u32) -> bool,
+    ) -> Result<(), Fault> {
+        let partition = chain_partition(chain_id);
+        let all = partition_state_key(&partition, Namespace::System, &[SUBSCRIPTION_TAG]);
+        let hash = subscriber.map(|subscriber| subscriber.application_description_hash);
+        let prefix = match &hash {
+            Some(hash) => [all.as_slice(), hash.as_bytes()].concat(),
+            None => all.clone(),
+        };
         let mut after = None;
         loop {
             let page = wait(self.store().scan(&prefix, after.as_deref(), PAGE))?;
             let mut subscriptions = Vec::with_capacity(page.entries.len());
             for (key, position) in &page.entries {
-                subscriptions.push(Subscription::decode(&key[prefix.len()..], position)?);
+                subscriptions.push(Subscription::decode(&key[all.len()..], position)?);
             }
             let keys = subscriptions.iter().map(Subscription::stored_count_key);
             let counts = wait(self.store().read_many(keys.collect()))?;
             for (subscription, count) in subscriptions.into_iter().zip(&counts) {
                 let count = decode_number(count.as_deref())?.unwrap_or_default();
-                news.add(subscription, count);
+                if !visit(subscription, count) {
+                    return Ok(());
+                }
             }
             after = page.entries.into_iter().next_back().map(|(key, _)| key);
-            if page.is_last || after.is_none() || news.is_full() {
-                return Ok(news.updates);
+            if page.is_last || after.is_none() {
+                return Ok(());
             }
         }
     }
+}
+
+/// How much one application is told at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct NewsBounds {
+    /// The most streams.
+    pub max_streams: usize,
+    /// The most events. At least one.
+    pub max_events: u32,
+    /// Counts the times that somebody asked.
+    pub rotation: u64,
+}
+
+/// Shares what may be told between streams: nobody gets more than an equal part as long as others want it.
+fn share(mut new: Vec<(Subscription, u32)>, bounds: &NewsBounds) -> (Vec<StreamHead>, u32) {
+    let max_events = bounds.max_events.max(1);
+    let mut events_left = max_events;
+    let most = usize::try_from(events_left).unwrap_or(usize::MAX);
+    let most = most.min(bounds.max_streams);
+    if new.len() > most {
+        let first = bounds.rotation.wrapping_mul(most as u64) % new.len() as u64;
+        new.rotate_left(usize::try_from(first).unwrap_or_default());
+        new.truncate(most);
+    }
+    // Whoever wants least comes first, and leaves the rest to those who want more.
+    new.sort_by_key(|(subscription, count)| count - subscription.position);
+    let mut streams_left = u32::try_from(new.len()).unwrap_or(u32::MAX);
+    let mut heads = Vec::with_capacity(new.len());
+    for (subscription, count) in new {
+        let told = (count - subscription.position).min(events_left / streams_left);
+        events_left -= told;
+        streams_left -= 1;
+        heads.push(StreamHead {
+            next_index: subscription.position + told,
+            chain_id: subscription.chain_id,
+            stream_id: subscription.stream_id,
+        });
+    }
+    heads.sort_by(|a, b| (a.chain_id, &a.stream_id).cmp(&(b.chain_id, &b.stream_id)));
+    (heads, max_events - events_left)
 }
 
 /// New events, by subscriber.
@@ -400,5 +511,46 @@ mod tests {
             (4, vec![("a".into(), 1)]),
         ];
         assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    /// How many events of each stream are told, where so many are new.
+    fn shared(new: &[u32], max_streams: usize, max_events: u32, rotation: u64) -> Vec<u32> {
+        let names: Vec<_> = (0..new.len())
+            .map(|number| format!("{number:03}"))
+            .collect();
+        let follow = |(name, count): (&String, &u32)| (subscription(1, name, 5), 5 + count);
+        let bounds = NewsBounds {
+            max_streams,
+            max_events,
+            rotation,
+        };
+        let (heads, events) = share(names.iter().zip(new).map(follow).collect(), &bounds);
+        let mut told = vec![0; new.len()];
+        for head in &heads {
+            let name = String::from_utf8(head.stream_id.stream_name.0.clone()).unwrap();
+            told[name.parse::<usize>().unwrap()] = head.next_index - 5;
+        }
+        assert_eq!(told.iter().sum::<u32>(), events);
+        told
+    }
+
+    /// One author who floods a stream used to keep an application from all streams behind it.
+    #[test]
+    fn streams_share_what_is_told() {
+        assert_eq!(shared(&[1_000, 2, 1], 9, 100, 0), [97, 2, 1]);
+        assert_eq!(shared(&[1_000, 2, 1_000], 9, 10, 0), [4, 2, 4]);
+        assert_eq!(shared(&[3, 4], 9, 100, 0), [3, 4]);
+        assert!(shared(&[], 9, 100, 0).is_empty());
+        // Where not everyone gets one, all do in turn.
+        for (max_streams, max_events) in [(9, 2), (2, 1_000)] {
+            let mut told = vec![0; 5];
+            for rotation in 0..3 {
+                let more = shared(&[9; 5], max_streams, max_events, rotation);
+                told.iter_mut()
+                    .zip(more)
+                    .for_each(|(told, more)| *told += more);
+            }
+            assert!(told.iter().all(|told| *told > 0), "{told:?}");
+        }
     }
 }

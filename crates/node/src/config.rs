@@ -1,21 +1,14 @@
 //! What a node is told when it starts.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use resident_base::Timestamp;
+use resident_base::{ApplicationId, TimeDelta};
 use resident_chain::StagingPolicy;
 use resident_execution::{
     BlockPool, EngineKind, ModuleCacheConfig, Oracle, ResourcePolicy, SessionKind,
 };
 
-use crate::HttpOracle;
-
-use crate::query::QueryConfig;
+use crate::{Clock, HttpOracle, query::QueryConfig};
 
 /// The failing bundles that the default staging policy tolerates in one block.
 const DEFAULT_MAX_FAILURES: u32 = 16;
@@ -26,6 +19,15 @@ const DEFAULT_MAX_BUNDLES: usize = 10_000;
 
 /// The events that an application is told of in one block by default.
 const DEFAULT_MAX_NEW_EVENTS: u32 = 1_000;
+
+/// How far ahead of this node's clock a message may have been sent, by default.
+const DEFAULT_MAX_CLOCK_SKEW: TimeDelta = TimeDelta::from_secs(60);
+
+/// How often a bundle is tried that needs something that is not here, by default.
+const DEFAULT_MISSING_DATA_TRIES: u32 = 3;
+
+/// How long such a bundle waits by default.
+const DEFAULT_MISSING_DATA_DEADLINE: TimeDelta = TimeDelta::from_secs(600);
 
 /// How a node runs blocks. The engine and the session change how fast that is, never the outcome.
 #[derive(Clone, Debug)]
@@ -57,6 +59,15 @@ pub struct NodeConfig {
     pub queries: QueryConfig,
     /// Where the timestamps of new blocks come from.
     pub clock: Clock,
+    /// A bundle that was sent later than this after the node's clock is not accepted: no block's time is moved
+    /// further ahead by a message.
+    pub max_clock_skew: TimeDelta,
+    /// How many calls of [`LocalNode::process_inbox`](crate::LocalNode::process_inbox) try a bundle that needs a blob
+    /// or an event which is not here, or that was sent too far in the future. Then it is rejected, if it may be. At
+    /// least one.
+    pub missing_data_tries: u32,
+    /// How long after the first try such a bundle is rejected, even if it was not tried that often.
+    pub missing_data_deadline: TimeDelta,
 }
 
 impl Default for NodeConfig {
@@ -78,43 +89,23 @@ impl Default for NodeConfig {
             oracle: Arc::new(HttpOracle),
             queries: QueryConfig::default(),
             clock: Clock::system(),
+            max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
+            missing_data_tries: DEFAULT_MISSING_DATA_TRIES,
+            missing_data_deadline: DEFAULT_MISSING_DATA_DEADLINE,
         }
     }
 }
 
-/// Tells the time. Passed in, so that a test or a replay can choose it.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks this function each time.
-    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// The system's clock; a time before 1970 counts as 1970.
-    pub fn system() -> Self {
-        Self::new(|| {
-            let since_epoch = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Timestamp::from(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
-        })
-    }
-
-    /// A clock that stands still.
-    pub fn fixed(at: Timestamp) -> Self {
-        Self::new(move || at)
-    }
-
-    /// The time now.
-    pub fn now(&self) -> Timestamp {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Clock").field(&self.now()).finish()
+impl NodeConfig {
+    /// Applications whose bundles are not rejected.
+    pub(crate) fn never_reject(&self) -> &BTreeSet<ApplicationId> {
+        const NONE: &BTreeSet<ApplicationId> = &BTreeSet::new();
+        match &self.staging {
+            StagingPolicy::AutoRetry {
+                never_reject_application_ids,
+                ..
+            } => never_reject_application_ids,
+            StagingPolicy::Abort => NONE,
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Why a node did not do what it was asked.
 
 use resident_base::{AccountOwner, ChainId, CryptoError};
-use resident_chain::{BlockError, ReceiveError};
+use resident_chain::{BlockError, Cursor, ReceiveError};
 use resident_execution::{Fault, QueryError};
 use resident_storage::{OpenError, StoreError};
+
+use crate::{ClockJump, Delivery};
 
 /// Why a node did not do what it was asked. Nothing was committed, unless the store failed, which
 /// leaves that open until it is opened again.
@@ -52,6 +54,45 @@ pub enum NodeError {
     /// Bundles could not be put into an inbox. They remain in their outbox.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// Some bundles could not be delivered; all others were.
+    #[error(
+        "bundles of chain {origin} for chain {destination} were not delivered, nor those of {others} other pairs \
+         of chains: {source}"
+    )]
+    Undelivered {
+        /// The sender of the first ones.
+        origin: ChainId,
+        /// Whom they are for.
+        destination: ChainId,
+        /// What stopped them.
+        #[source]
+        source: Box<NodeError>,
+        /// For how many other pairs of chains delivery failed.
+        others: usize,
+        /// What was delivered.
+        delivery: Delivery,
+    },
+    /// The time for a new block is not certain.
+    #[error(transparent)]
+    Clock(#[from] ClockJump),
+    /// There is no such bundle in the inbox.
+    #[error("no bundle of chain {origin} waits in the inbox of chain {chain}")]
+    NothingWaits {
+        /// The chain of the inbox.
+        chain: ChainId,
+        /// The sender.
+        origin: ChainId,
+    },
+    /// Only a closed chain rejects protected messages.
+    #[error(
+        "the bundle of {cursor} from chain {origin} has a protected message, which only a closed chain rejects"
+    )]
+    Protected {
+        /// The sender.
+        origin: ChainId,
+        /// The bundle.
+        cursor: Cursor,
+    },
     /// A record of the node cannot be read.
     #[error("the node's record of {what} is damaged; restore the store from a backup")]
     DamagedRecord {

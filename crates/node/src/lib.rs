@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `config` | [`NodeConfig`]: everything a node is told when it starts |
 //! | `local` | [`LocalNode`]: opening, chains, queries |
+//! | `clock` | [`Clock`]: the time of new blocks |
+//! | `turns`, `waiting` | whose bundles are tried next, which back off, which are given up |
 //! | `propose` | building, signing, verifying and committing one block |
 //! | `streams` | telling applications of new events on the streams that they follow |
 //! | `query` | asking services |
@@ -20,6 +22,7 @@
 //! Everything asynchronous here runs on any executor; blocks run on the node's own threads.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod config;
 mod deliver;
 mod error;
@@ -31,11 +34,15 @@ mod query;
 mod registry;
 mod slow;
 mod streams;
+mod turns;
+mod waiting;
 
-pub use config::{Clock, NodeConfig};
+pub use clock::{Clock, ClockJump};
+pub use config::NodeConfig;
 pub use deliver::Delivery;
 pub use error::NodeError;
 pub use http::HttpOracle;
 pub use local::LocalNode;
 pub use propose::CommittedBlock;
 pub use query::QueryConfig;
+pub use waiting::WaitingBundle;

@@ -12,8 +12,8 @@ use resident_execution::{BlockPool, Executor, ServiceThreads, put_blob};
 use resident_storage::{Batch, DiskStore, KeyValueStore};
 
 use crate::{
-    config::NodeConfig, error::NodeError, locks::ChainLocks, propose::read_signature,
-    query::QueryConfig, registry,
+    config::NodeConfig, deliver::Parking, error::NodeError, locks::ChainLocks,
+    propose::read_signature, query::QueryConfig, registry,
 };
 
 /// Where compiled contracts are kept by default, inside the folder of the store.
@@ -30,6 +30,7 @@ pub struct LocalNode {
     pub(crate) services: ServiceThreads,
     pub(crate) config: NodeConfig,
     pub(crate) locks: ChainLocks,
+    pub(crate) parking: Parking,
 }
 
 impl LocalNode {
@@ -55,6 +56,7 @@ impl LocalNode {
             pool: BlockPool::new(config.threads.max(1)),
             config,
             locks: ChainLocks::default(),
+            parking: Parking::default(),
         })
     }
 
@@ -81,6 +83,7 @@ impl LocalNode {
         let mut batch = Batch::new();
         put_blob(&mut batch, &blob);
         registry::register(&mut batch, description.id());
+        self.parking.expect([description.id()]);
         self.store().write(batch).await?;
         Ok(description.id())
     }

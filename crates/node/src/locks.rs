@@ -1,11 +1,11 @@
 //! One writer per chain.
 //!
-//! A task holds at most one of these locks at a time, so they cannot deadlock, and nothing that
-//! happens on one chain waits for another.
+//! A task holds at most one of these locks at a time, but whoever holds that of an outbox may take that of an inbox, and
+//! never the other way round. So they cannot deadlock, and nothing that happens on one chain waits for another.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{Arc, Mutex as SyncMutex, PoisonError, atomic::AtomicU64},
 };
 
 use futures::lock::Mutex;
@@ -23,6 +23,13 @@ pub(crate) struct ChainLock {
     /// From reading what an inbox has received to having stored more. Apart from `block`, so that
     /// bundles arrive while a block is being built.
     pub(crate) inbox: Mutex<()>,
+    /// From reading what an outbox has to having delivered it, so that nothing that was parked comes back in
+    /// between. True while something may be moved though the caller has gone. Who holds it may take the `inbox` of
+    /// another chain.
+    pub(crate) outbox: Mutex<bool>,
+    /// How often there was nothing to do in the inbox. With the chain's height it counts the turns by which what
+    /// failed backs off. Forgotten with this lock: then that waits longer, and costs nothing.
+    pub(crate) idle_turns: AtomicU64,
 }
 
 /// The locks of all chains that are in use.
@@ -34,7 +41,8 @@ impl ChainLocks {
     pub(crate) fn of(&self, chain: ChainId) -> Arc<ChainLock> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if locks.len() > UNUSED_ENTRIES {
-            let is_writing = |lock: &ChainLock| lock.block.try_lock().is_none_or(|it| *it);
+            let is_set = |flag: &Mutex<bool>| flag.try_lock().is_none_or(|flag| *flag);
+            let is_writing = |lock: &ChainLock| is_set(&lock.block) || is_set(&lock.outbox);
             locks.retain(|_, lock| Arc::strong_count(lock) > 1 || is_writing(lock));
         }
         locks.entry(chain).or_default().clone()

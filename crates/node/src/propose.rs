@@ -1,13 +1,13 @@
 //! One block, from an owner's wish to a durable commit.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use resident_base::{
     AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
 };
 use resident_chain::{
     Block, BlockDraft, BlockExecution, BlockOutcome, DropReason, ExecutedBlock, ExecutionReport,
-    IncomingBundle, MessageAction, MessageBundle, StagedBlock, Transaction, execute_block,
+    IncomingBundle, MessageAction, StagedBlock, Transaction, WaitReason, execute_block,
     stage_block,
 };
 use resident_execution::{Executor, Failure, Operation, SubscriberUpdate, Trace, chain_partition};
@@ -18,6 +18,8 @@ use crate::{
     error::NodeError,
     local::{LocalNode, read_ownership},
     registry, slow,
+    streams::NewsTurn,
+    turns::InboxTurn,
 };
 
 /// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
@@ -33,6 +35,9 @@ pub struct CommittedBlock {
     pub signature: AccountSignature,
     /// Bundles that failed and are in the block as rejected.
     pub rejected: Vec<(IncomingBundle, Failure)>,
+    /// Bundles that are in the block as rejected because they have waited too long for something, or the owner gave
+    /// up on them.
+    pub given_up: Vec<(IncomingBundle, WaitReason)>,
     /// Bundles that are not in the block and remain in the inbox.
     pub dropped: Vec<(IncomingBundle, DropReason)>,
     /// Updates of streams that are not in the block. They are proposed again with the next one.
@@ -69,45 +74,76 @@ impl LocalNode {
             .into_iter()
             .map(Transaction::ExecuteOperation)
             .collect();
-        let draft = self
-            .draft(chain, transactions, Some(signer.public().owner()))
-            .await?;
+        let now = self.config.clock.checked_now()?;
+        let owner = Some(signer.public().owner());
+        let draft = self.draft(chain, transactions, owner, now).await?;
         let staged = self.stage(draft).await?;
         self.commit(staged, signer, &mut is_writing).await
     }
 
     /// Executes the bundles that wait in the chain's inbox, up to the configured number, in a new
-    /// block, and tells the chain's applications of new events on the streams that they follow. Where all of
-    /// that is dropped, the bundles of the senders behind are tried. Answers with nothing if nothing waits, or if
-    /// everything was dropped.
+    /// block, and tells the chain's applications of new events on the streams that they follow. Senders and applications
+    /// take turns. Where all of that is dropped, those behind are tried. Answers with nothing if nothing waits, or if all
+    /// that does waits for something: [`waiting_for`](Self::waiting_for) says for what.
     pub async fn process_inbox(
         &self,
         chain: ChainId,
         signer: &AccountSecretKey,
     ) -> Result<Option<CommittedBlock>, NodeError> {
+        self.take_turn(chain, signer, true).await
+    }
+
+    /// A block of what waits: bundles, if they are wanted, and news.
+    pub(crate) async fn take_turn(
+        &self,
+        chain: ChainId,
+        signer: &AccountSecretKey,
+        has_bundles: bool,
+    ) -> Result<Option<CommittedBlock>, NodeError> {
         let lock = self.locks.of(chain);
         let mut is_writing = lock.block.lock().await;
         self.settle(&mut is_writing).await?;
-        let limit = self.config.max_bundles.max(1);
-        let mut after = None;
+        let now = self.config.clock.checked_now()?;
+        let owner = Some(signer.public().owner());
+        let height = self.tip(chain).await?.next_height.0;
+        let turn = height.saturating_add(lock.idle_turns.load(Ordering::Relaxed));
+        let mut inbox = InboxTurn::begin(self, chain, turn, now).await?;
+        let mut news = NewsTurn::begin(self, chain, turn).await?;
         loop {
-            let bundles = self.reader(chain).inbox_bundles_after(after, limit).await?;
-            let Some((last, _)) = bundles.last() else {
-                return self.tell_news(chain, signer, &mut is_writing).await;
+            let mut transactions = match has_bundles {
+                true => inbox.bundles(self).await?,
+                false => Vec::new(),
             };
-            let is_first = after.replace(*last).is_none();
-            let mut transactions: Vec<_> = bundles.into_iter().map(accept).collect();
             // Behind the bundles: one that does not fit any block is only rejected when it comes first.
-            if is_first {
-                transactions.extend(self.news(chain, self.config.max_new_events).await?);
+            if !inbox.is_alone() || transactions.is_empty() {
+                transactions.extend(news.updates(self).await?);
             }
-            let owner = Some(signer.public().owner());
-            let draft = self.draft(chain, transactions, owner).await?;
-            let staged = self.stage(draft).await?;
+            if transactions.is_empty() {
+                break;
+            }
+            let draft = self.draft(chain, transactions, owner, now).await?;
+            let mut staged = self.stage(draft).await?;
+            inbox.note(&staged, self.config.never_reject());
+            news.note(&staged);
             if !staged.execution.executed.block.transactions.is_empty() {
-                return self.commit(staged, signer, &mut is_writing).await.map(Some);
+                let batch = &mut staged.execution.batch;
+                batch.append(inbox.take_batch());
+                batch.append(news.take_batch());
+                let given_up = inbox.given_up(&staged);
+                let mut block = self.commit(staged, signer, &mut is_writing).await?;
+                block.given_up = given_up;
+                return Ok(Some(block));
             }
         }
+        lock.idle_turns.fetch_add(1, Ordering::Relaxed);
+        let mut batch = inbox.take_batch();
+        batch.append(news.take_batch());
+        if !batch.is_empty() {
+            *is_writing = true;
+            self.store().write(batch).await?;
+            *is_writing = false;
+        }
+        Ok(None)
     }
 
     /// What a block with these operations would do if `owner`, one of the chain's, proposed it now, or
@@ -126,7 +162,8 @@ impl LocalNode {
             .into_iter()
             .map(Transaction::ExecuteOperation)
             .collect();
-        let draft = self.draft(chain, transactions, owner).await?;
+        let now = self.config.clock.now();
+        let draft = self.draft(chain, transactions, owner, now).await?;
         Ok(self.stage(draft).await?.execution.executed.outcome)
     }
 
@@ -164,7 +201,11 @@ impl LocalNode {
         } = execution;
         let signature = signer.sign(&executed.block);
         put_signature(&mut batch, &executed.block, &signature);
-        registry::register_opened(&mut batch, &executed.outcome);
+        let opened = registry::opened(&executed.outcome);
+        for chain in &opened {
+            registry::register(&mut batch, *chain);
+        }
+        self.parking.expect(opened);
         *is_writing = true;
         self.store().write(batch).await?;
         *is_writing = false;
@@ -172,6 +213,7 @@ impl LocalNode {
             executed,
             signature,
             rejected,
+            given_up: Vec::new(),
             dropped,
             dropped_updates,
             trace,
@@ -185,11 +227,13 @@ impl LocalNode {
         chain: ChainId,
         transactions: Vec<Transaction>,
         authenticated_owner: Option<AccountOwner>,
+        now: Timestamp,
     ) -> Result<BlockDraft, NodeError> {
-        // A chain's time never goes back, and no message arrives before it was sent.
+        // A chain's time never goes back, and no message arrives before it was sent. It is not accepted if that was
+        // far ahead of the clock.
         let sent = transactions.iter().filter_map(sent_at).max();
         let tip = self.tip(chain).await?.timestamp;
-        let timestamp = self.config.clock.now().max(tip).max(sent.unwrap_or(tip));
+        let timestamp = now.max(tip).max(sent.unwrap_or(tip));
         Ok(BlockDraft {
             chain_id: chain,
             timestamp,
@@ -210,14 +254,6 @@ impl LocalNode {
         });
         staged.await?
     }
-}
-
-fn accept((origin, bundle): (ChainId, MessageBundle)) -> Transaction {
-    Transaction::ReceiveMessages(IncomingBundle {
-        origin,
-        bundle,
-        action: MessageAction::Accept,
-    })
 }
 
 fn check_owner(executor: &Executor, draft: &BlockDraft) -> Result<(), NodeError> {
@@ -252,8 +288,10 @@ fn stage_and_verify(
 
 fn sent_at(transaction: &Transaction) -> Option<Timestamp> {
     match transaction {
-        Transaction::ReceiveMessages(incoming) => Some(incoming.bundle.timestamp),
-        Transaction::ExecuteOperation(_) | Transaction::UpdateStreams(_) => None,
+        Transaction::ReceiveMessages(incoming) if incoming.action == MessageAction::Accept => {
+            Some(incoming.bundle.timestamp)
+        }
+        _ => None,
     }
 }
 

@@ -23,8 +23,8 @@ pub struct QueryConfig {
     pub threads: usize,
     /// The most instances of services that each thread keeps between queries.
     pub instances: usize,
-    /// The fuel of one query. A query that only computes can spend a hundred million of it in each second of
-    /// its time, so that it ends in time on the slowest machine; what calls the host can spend all.
+    /// The fuel of one query. A query that only computes can spend ten million of it in each second of
+    /// its time, so that it ends in time however slow its instructions are; what calls the host can spend all.
     pub fuel: u64,
     /// The time of one query, waiting included.
     pub time: Duration,

@@ -11,6 +11,7 @@
 
 mod damage;
 mod open;
+mod record;
 mod writer;
 
 use std::{ops::Bound, path::Path, sync::Arc};
@@ -30,7 +31,7 @@ use crate::{
 
 /// The layout of the records that this version of the crate reads and writes. Opening a folder of
 /// any other version is refused and changes nothing.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The database's name inside its folder.
 const FILE_NAME: &str = "resident.redb";
@@ -107,8 +108,11 @@ impl DiskStore {
                 .map(|found| {
                     let (key, value) = found.map_err(failure)?;
                     order.check(key.value())?;
-                    let in_range = key.value().starts_with(range.prefix);
-                    Ok(in_range.then(|| entry(key.value(), value.value())))
+                    if !key.value().starts_with(range.prefix) {
+                        return Ok(None);
+                    }
+                    let value = record::open(key.value(), value.value())?;
+                    Ok(Some(entry(key.value(), value)))
                 })
                 .map_while(Result::transpose);
             fill_page(entries, range.limit, &size_bytes)
@@ -216,6 +220,8 @@ struct ScanRange<'a> {
 }
 
 fn get(records: &Records, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    let value = records.get(key).map_err(failure)?;
-    Ok(value.map(|value| value.value().to_vec()))
+    let Some(stored) = records.get(key).map_err(failure)? else {
+        return Ok(None);
+    };
+    Ok(Some(record::open(key, stored.value())?.to_vec()))
 }

@@ -9,8 +9,8 @@ use resident_abi::{
     entry_points::{EntryPointIndex, EntryPointVisitor, visit_entry_points},
 };
 use resident_witty::{
-    FlatBuffer, GuestAllocator, GuestMemory, Signature, WitLift, WitLower, lift_params,
-    lift_results, lower_params, lower_results,
+    FlatBuffer, GuestAllocator, GuestMemory, LIFT_LIMIT_BYTES, LiftError, Signature, WitLift,
+    WitLower, lift_params_within, lift_results_within, lower_params, lower_results,
 };
 
 use crate::{
@@ -67,13 +67,17 @@ where
     if meters.fuel < 0 {
         return Err(CallError::Guest(GuestFailure::OutOfFuel));
     }
-    let parameters = lift_params::<P, G>(guest, flats)?;
+    let parameters = paid::<_, H::Error>(meters.fuel, |limit| {
+        lift_params_within::<P, G>(guest, flats, limit)
+    })?;
     meters.stack -= HOST_CALL_STACK_UNITS;
     if meters.stack < 0 {
         return Err(CallError::Guest(GuestFailure::StackExhausted));
     }
+    let memory_bytes = guest.size_bytes();
     let host = guest.host().as_mut().expect("a running guest has a host");
     host.set_meters(meters);
+    host.note_memory(memory_bytes);
     let result = function(host, parameters).map_err(CallError::Host);
     let meters = host.meters();
     // Lowering may call the guest's allocator, which may call the host again.
@@ -83,6 +87,21 @@ where
     meters.stack += HOST_CALL_STACK_UNITS;
     guest.set_meters(meters);
     Ok(lowered)
+}
+
+/// Lifts no more bytes than the guest has fuel. The host charges at least that for each, so nothing that could
+/// be paid for is refused here.
+fn paid<T, E>(
+    fuel: i64,
+    lift: impl FnOnce(u64) -> Result<T, LiftError>,
+) -> Result<T, CallError<E>> {
+    let fuel = u64::try_from(fuel).unwrap_or_default();
+    match lift(LIFT_LIMIT_BYTES.min(fuel)) {
+        Err(LiftError::TooLarge { .. }) if fuel < LIFT_LIMIT_BYTES => {
+            Err(CallError::Guest(GuestFailure::OutOfFuel))
+        }
+        lifted => Ok(lifted?),
+    }
 }
 
 /// What a host function takes of the call-stack budget while it runs, in units of
@@ -128,7 +147,10 @@ where
     guest.start()?;
     let flats = lower_params(guest, parameters)?;
     let flat = guest.call(E::INDEX, &flats)?;
-    let results = lift_results::<E::Results, G>(guest, flat.as_slice())?;
+    let fuel = guest.meters().fuel;
+    let results = paid::<_, H::Error>(fuel, |limit| {
+        lift_results_within::<E::Results, G>(guest, flat.as_slice(), limit)
+    })?;
     guest.post_return(E::INDEX, flat)?;
     Ok(results)
 }

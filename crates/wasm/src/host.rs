@@ -24,6 +24,11 @@ pub trait Host: ContractHost + 'static {
     /// Takes over what is left.
     fn set_meters(&mut self, meters: Meters);
 
+    /// Takes note of the size of the memory of the guest that runs, in bytes. Called before each host function.
+    fn note_memory(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// Takes note that the guest's own code failed, in the first of these functions, which the next one
     /// had called, and so on: at most [`MAX_TRACED_FRAMES`] names, as far as the module has names.
     ///

@@ -8,7 +8,7 @@ use resident_execution::{Failure, FailureReason, Fault, Stop};
 use super::{Candidate, Staging};
 use crate::{
     BlockCheckpoint, BlockError, BlockExecutionTracker, DropReason, FailureCause, FailureSummary,
-    Halt, Progress, StagingPolicy, TransactionRunner, Verdict,
+    Halt, MessageAction, Progress, StagingPolicy, TransactionRunner, Verdict,
     committed::{check_time, failed},
     decide,
     policy::may_be_rejected,
@@ -23,6 +23,8 @@ pub(super) struct Attempt {
     included: Vec<usize>,
     /// Accepted bundles and updates among them.
     accepted: BTreeSet<usize>,
+    /// Candidates that others left no room for.
+    crowded: Vec<usize>,
     /// How many failed for want of room or of an answer.
     limit_failures: u32,
     /// Senders of whom a bundle was dropped.
@@ -65,6 +67,11 @@ impl Attempt {
     /// The operation that others left no room for, if there is one, and its failure.
     pub(super) fn crowded_out(&self) -> Option<&(usize, Failure)> {
         self.crowded_out.as_ref()
+    }
+
+    /// Those that others left no room for, in their order.
+    pub(super) fn crowded(&self) -> &[usize] {
+        &self.crowded
     }
 
     /// The candidates in the block that could wait, in their order.
@@ -159,7 +166,9 @@ impl Staging<'_> {
         }
         let transaction = &self.candidates[index].transaction;
         if let Some(incoming) = transaction.bundle() {
-            check_time(self.timestamp, incoming.bundle.timestamp)?;
+            if incoming.action == MessageAction::Accept {
+                check_time(self.timestamp, incoming.bundle.timestamp)?;
+            }
             if tracker.is_closed() {
                 return self.reject_unseen(index, attempt, tracker);
             }
@@ -309,12 +318,10 @@ impl Staging<'_> {
         if origin.is_some_and(|origin| attempt.dropped_senders.contains(&origin)) {
             return Some(DropReason::AfterDropped);
         }
-        let sent = self.candidates[index]
-            .transaction
-            .bundle()?
-            .bundle
-            .timestamp;
-        (sent > self.timestamp).then_some(DropReason::TooNew(sent))
+        let incoming = self.candidates[index].transaction.bundle()?;
+        let sent = incoming.bundle.timestamp;
+        let is_too_new = incoming.action == MessageAction::Accept && sent > self.timestamp;
+        is_too_new.then_some(DropReason::TooNew(sent))
     }
 
     /// Settles what would fail again at a high price, or in every block.
@@ -339,8 +346,10 @@ impl Staging<'_> {
     ) -> Result<(), BlockError> {
         let transactions = tracker.transactions();
         let verdict = self.verdict(index, &failure, attempt, transactions);
-        if FailureCause::of(&failure) != FailureCause::Own {
-            attempt.limit_failures += 1;
+        let cause = FailureCause::of(&failure);
+        attempt.limit_failures += u32::from(cause != FailureCause::Own);
+        if cause == FailureCause::Crowded {
+            attempt.crowded.push(index);
         }
         let candidate = &mut self.candidates[index];
         match verdict {

@@ -344,12 +344,22 @@ impl Staging<'_> {
         let Some((most, others)) = indexes.split_first() else {
             return Ok(());
         };
-        if let Some(Stop::Failure(failure)) = pass.refusal.as_ref().map(|refusal| &refusal.stop) {
-            for other in others {
-                self.remove(*other, DropReason::Refused(failure.clone()));
+        let Some(Stop::Failure(failure)) = pass.refusal.as_ref().map(|refusal| &refusal.stop)
+        else {
+            return Ok(());
+        };
+        let (failure, crowded) = (failure.clone(), pass.attempt.crowded().to_vec());
+        for other in others {
+            self.remove(*other, DropReason::Refused(failure.clone()));
+        }
+        self.convict(*most, pass, start)?;
+        // The room that somebody made who only waits is not for those who had found none.
+        if self.candidates[*most].settled_failure().is_none() {
+            for index in crowded {
+                self.remove(index, DropReason::Failed(failure.clone()));
             }
         }
-        self.convict(*most, pass, start)
+        Ok(())
     }
 
     fn reason_to_close(&mut self) -> Option<DropReason> {

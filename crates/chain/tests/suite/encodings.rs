@@ -10,8 +10,8 @@ use resident_chain::{
     PostedMessage, Transaction, TransactionOutcome,
 };
 use resident_execution::{
-    Message, MessageKind, Operation, OracleResponse, OutgoingMessage, StreamHead, SubscriberUpdate,
-    SystemMessage, SystemOperation, TransactionEffects,
+    Message, MessageKind, Operation, OracleResponse, OutgoingMessage, ServiceQuestion, StreamHead,
+    SubscriberUpdate, SystemMessage, SystemOperation, TransactionEffects,
 };
 
 use crate::common::transfer;
@@ -184,6 +184,8 @@ fn blobs_and_answers_from_outside_are_pinned() {
     let blob = OracleResponse::Blob(BlobId::new(BlobType::Data, hash));
     let (request, response) = (hash, http::Response::new(404));
     let answer = OracleResponse::Http { request, response };
+    let (question, response) = (hash, vec![24]);
+    let service = OracleResponse::Service { question, response };
     let hex = |bytes: Vec<u8>| {
         bytes
             .iter()
@@ -195,6 +197,14 @@ fn blobs_and_answers_from_outside_are_pinned() {
     assert_eq!(hex(bcs::to_bytes(&blob).unwrap()), format!("0000{hash}"));
     let expected = format!("02{hash}94010000");
     assert_eq!(hex(bcs::to_bytes(&answer).unwrap()), expected);
+    let expected = format!("04{hash}0118");
+    assert_eq!(hex(bcs::to_bytes(&service).unwrap()), expected);
+    let question = ServiceQuestion {
+        application_id: ApplicationId::new(CryptoHash::from([22; 32])),
+        query: vec![25],
+    };
+    let expected = format!("{hash}0119");
+    assert_eq!(hex(bcs::to_bytes(&question).unwrap()), expected);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use resident_base::{
     AccountOwner, Amount, ApplicationPermissions, ChainDescription, ChainOwnership,
 };
-use resident_storage::{Journal, KeyValueStore, Namespace, partition_state_key};
+use resident_storage::{
+    Journal, JournalError, KeyValueStore, Namespace, Scan, ScanCost, Value, partition_state_key,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{FailureReason, Fault, Stop};
@@ -18,6 +20,9 @@ pub(crate) struct ChainConfig {
     pub(crate) application_permissions: ApplicationPermissions,
     /// Whether the chain only rejects.
     pub(crate) is_closed: bool,
+    /// The size of its record in bytes, by which work on it is paid for.
+    #[serde(skip)]
+    pub(crate) size_bytes: u64,
 }
 
 pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, Fault> {
@@ -26,7 +31,10 @@ pub(crate) fn read_config(journal: &mut Journal) -> Result<Option<ChainConfig>, 
 }
 
 fn decode_config(bytes: &[u8]) -> Result<ChainConfig, Fault> {
-    bcs::from_bytes(bytes).map_err(|error| damaged("a chain's configuration", &error))
+    let mut config: ChainConfig =
+        bcs::from_bytes(bytes).map_err(|error| damaged("a chain's configuration", &error))?;
+    config.size_bytes = bytes.len() as u64;
+    Ok(config)
 }
 
 /// As [`read_config`], of what is stored.
@@ -56,19 +64,21 @@ pub(crate) fn initialize(
     description: &ChainDescription,
 ) -> Result<ChainConfig, Fault> {
     let initial = &description.config;
-    let config = ChainConfig {
+    let mut config = ChainConfig {
         ownership: initial.ownership.clone(),
         application_permissions: initial.application_permissions.clone(),
         is_closed: false,
+        size_bytes: 0,
     };
-    write_config(journal, &config)?;
+    write_config(journal, &mut config)?;
     write_balance(journal, AccountOwner::CHAIN, initial.balance)?;
     Ok(config)
 }
 
-/// Changes what is fixed for the chain.
-pub(crate) fn write_config(journal: &mut Journal, config: &ChainConfig) -> Result<(), Fault> {
+/// Changes what is fixed for the chain, and takes note of its size.
+pub(crate) fn write_config(journal: &mut Journal, config: &mut ChainConfig) -> Result<(), Fault> {
     let bytes = bcs::to_bytes(config).expect("a configuration has no maps with failing keys");
+    config.size_bytes = bytes.len() as u64;
     Ok(journal.put(Namespace::System, CONFIG_KEY, bytes)?)
 }
 
@@ -85,9 +95,18 @@ fn decode_balance(bytes: &[u8]) -> Result<Amount, Fault> {
     Ok(Amount::from_attos(u128::from_le_bytes(bytes)))
 }
 
-/// What all owners have, the chain itself excepted, in the order of their keys.
-pub(crate) fn read_balances(journal: &mut Journal) -> Result<Vec<(AccountOwner, Amount)>, Stop> {
-    let found = journal.find_key_values(Namespace::System, &[BALANCE_TAG])?;
+/// The records of what all owners have, in the order of their keys.
+pub(crate) fn scan_balances(
+    journal: &mut Journal,
+    rates: ScanCost,
+) -> Result<Scan<(Vec<u8>, Value)>, JournalError> {
+    journal.scan_key_values(Namespace::System, &[BALANCE_TAG], rates)
+}
+
+/// What all owners have, the chain itself excepted, in the same order.
+pub(crate) fn decode_balances(
+    found: Vec<(Vec<u8>, Value)>,
+) -> Result<Vec<(AccountOwner, Amount)>, Fault> {
     let mut balances = Vec::with_capacity(found.len());
     for (key, bytes) in found {
         let owner = bcs::from_bytes(&key).map_err(|error| damaged("an owner", &error))?;
@@ -98,14 +117,26 @@ pub(crate) fn read_balances(journal: &mut Journal) -> Result<Vec<(AccountOwner, 
     Ok(balances)
 }
 
-/// Adds to what an owner has.
+/// Adds to what an owner has, and tells whether that made an entry of the state.
 pub(crate) fn credit(
     journal: &mut Journal,
     owner: AccountOwner,
     amount: Amount,
-) -> Result<(), Stop> {
-    let balance = read_balance(journal, owner)?.try_add(amount)?;
-    Ok(write_balance(journal, owner, balance)?)
+) -> Result<bool, Stop> {
+    let before = read_balance(journal, owner)?;
+    let balance = before.try_add(amount)?;
+    write_balance(journal, owner, balance)?;
+    Ok(before == Amount::ZERO && balance > Amount::ZERO)
+}
+
+/// Whether the block has changed what an owner has.
+pub(crate) fn is_written(journal: &Journal, owner: AccountOwner) -> bool {
+    journal.is_written(Namespace::System, &balance_key(owner))
+}
+
+/// The size of an account's entry in the state.
+pub(crate) fn account_bytes(owner: AccountOwner) -> u64 {
+    (balance_key(owner).len() + size_of::<u128>()) as u64
 }
 
 /// As [`credit`], for tokens that are on their way back and have nowhere else to go.

@@ -47,6 +47,9 @@ impl CreatedBlobs {
     }
 }
 
+/// How often a published blob is in memory: here, and in the block's batch.
+const BLOB_COPIES: usize = 2;
+
 impl Runtime {
     /// A blob of this block, or from the store.
     pub(super) fn blob(&self, id: BlobId) -> Result<Blob, Stop> {
@@ -61,6 +64,7 @@ impl Runtime {
     pub(super) fn create_blob(&mut self, blob: Blob) -> Result<BlobId, Stop> {
         let policy = self.context.policy.clone();
         self.usage.blob(blob.bytes().len() as u64, &policy)?;
+        self.keep(BLOB_COPIES * blob.bytes().len())?;
         let id = blob.id();
         if self.blobs.add(blob) {
             self.transaction.effects.blobs.push(id);
@@ -75,7 +79,8 @@ impl RuntimeHandle {
         bytes: Vec<u8>,
     ) -> Result<DataBlobHash, Stop> {
         self.charge_call(bytes.len())?;
-        self.usage.charge_fuel(host_cost::BLOB)?;
+        self.usage
+            .charge_fuel(host_cost::BLOB + bytes.len() as u64 * host_cost::BLOB_BYTE)?;
         self.publish_data_blob(bytes)
     }
 
@@ -89,7 +94,7 @@ impl RuntimeHandle {
         self.require_blob(hash.into())?;
         let blob = self.blob(hash.into())?;
         let size = blob.bytes().len() as u64;
-        self.usage.charge_fuel(size * host_cost::BYTE)?;
+        self.usage.charge_fuel(size * host_cost::BLOB_BYTE)?;
         let policy = self.context.policy.clone();
         self.usage.blob_bytes_read(size, &policy)?;
         Ok(blob.bytes().to_vec())

@@ -34,7 +34,8 @@ impl RuntimeHandle {
         self.publish_module(contract, service, vm_runtime)
     }
 
-    /// Creates an application for the running one, which is its caller, and in whose name the signer acts on.
+    /// Creates an application for the running one. The new one learns who created it, and may do nothing in that
+    /// one's name or in the signer's: its module can be anybody's.
     pub(super) fn create_application_charged(
         &mut self,
         creation: Creation,
@@ -47,12 +48,14 @@ impl RuntimeHandle {
         } = creation;
         let required = required_application_ids.len() * size_of::<ApplicationId>();
         self.charge_call(parameters.len() + argument.len() + required)?;
-        self.usage
-            .charge_fuel(host_cost::BLOB + host_cost::CALL_APPLICATION)?;
-        let frame = self.frame();
+        self.usage.charge_fuel(
+            host_cost::BLOB
+                + host_cost::CALL_APPLICATION
+                + (parameters.len() + required) as u64 * host_cost::BLOB_BYTE,
+        )?;
         let authority = Authority {
-            owner: frame.authenticated_owner,
-            caller: Some(frame.application_id),
+            caller: Some(self.frame().application_id),
+            ..Authority::default()
         };
         let description = self.describe(module_id, parameters, required_application_ids);
         self.create_application(&description, argument, authority)
@@ -67,7 +70,10 @@ impl RuntimeHandle {
         balance: Amount,
     ) -> Result<ChainId, Stop> {
         self.charge_call(ownership.len() + permissions.len())?;
-        self.usage.charge_fuel(host_cost::BLOB)?;
+        self.usage.charge_fuel(
+            host_cost::BLOB
+                + (ownership.len() + permissions.len()) as u64 * host_cost::CONFIGURATION_BYTE,
+        )?;
         if balance > Amount::ZERO {
             self.check_may_spend(payer)?;
         }

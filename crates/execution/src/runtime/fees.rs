@@ -73,7 +73,8 @@ impl Runtime {
             return Ok(());
         }
         if account.chain_id == self.context.chain_id {
-            return balances::credit(&mut self.journal, account.owner, amount);
+            // It goes back to where it came from, which is not to fail for want of anything.
+            return balances::credit(&mut self.journal, account.owner, amount).map(drop);
         }
         let message = OutgoingMessage::refund(account, amount);
         self.transaction.effects.messages.push(message);

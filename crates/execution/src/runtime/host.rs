@@ -9,7 +9,7 @@ use resident_abi::{
     },
 };
 use resident_base as base;
-use resident_storage::Value;
+use resident_storage::{JournalError, LimitExceeded, Scan, ScanCost, Value};
 use resident_wasm::prepare::Limits;
 use resident_witty::PAGE_BYTES;
 
@@ -88,7 +88,9 @@ impl ContractHost for RuntimeHandle {
 
     fn send_message(&mut self, message: WireMessage) -> Result<(), Stop> {
         self.charge_call(message.message.len())?;
-        self.usage.charge_fuel(host_cost::MESSAGE)?;
+        let bytes = message.message.len() as u64;
+        self.usage
+            .charge_fuel(host_cost::MESSAGE + bytes * host_cost::WRITTEN_BYTE)?;
         let prices = &self.context.policy.prices;
         let grant = prices.fee(&message.grant.into());
         let refund_grant_to = self.take_grant(grant)?;
@@ -148,6 +150,7 @@ impl ContractHost for RuntimeHandle {
             true => Authority {
                 owner: frame.authenticated_owner,
                 caller: Some(frame.application_id),
+                spends_for_caller: true,
             },
             false => Authority::default(),
         };
@@ -173,7 +176,9 @@ impl ContractHost for RuntimeHandle {
 
     fn emit(&mut self, stream_name: Vec<u8>, value: Vec<u8>) -> Result<u32, Stop> {
         self.charge_lookups(1, stream_name.len() + value.len())?;
-        self.usage.charge_fuel(host_cost::EVENT)?;
+        let bytes = (stream_name.len() + value.len()) as u64;
+        self.usage
+            .charge_fuel(host_cost::EVENT + bytes * host_cost::WRITTEN_BYTE)?;
         self.emit_event(stream_name.into(), value)
     }
 
@@ -216,6 +221,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn chain_ownership(&mut self) -> Result<Vec<u8>, Stop> {
+        self.charge_configuration(host_cost::CONFIGURATION_BYTE_READ)?;
         let ownership = bcs::to_bytes(&self.config.ownership).expect("an ownership is bounded");
         self.charge_fact(ownership.len())?;
         self.usage
@@ -294,18 +300,22 @@ impl ContractHost for RuntimeHandle {
     fn find_keys(&mut self, prefix: Vec<u8>) -> Result<Vec<Vec<u8>>, Stop> {
         self.charge_lookups(1, prefix.len())?;
         let namespace = self.namespace();
-        let keys = self.journal.find_keys(namespace, &prefix)?;
-        self.charge_found(keys.len(), total(&keys))?;
+        let rates = self.scan_rates();
+        let scan = self.journal.scan_keys(namespace, &prefix, rates);
+        let keys = self.charge_scan(scan)?;
+        self.count_read(total(&keys))?;
         Ok(keys)
     }
 
     fn find_key_values(&mut self, prefix: Vec<u8>) -> Result<Vec<KeyValue>, Stop> {
         self.charge_lookups(1, prefix.len())?;
         let namespace = self.namespace();
-        let found = self.journal.find_key_values(namespace, &prefix)?;
+        let rates = self.scan_rates();
+        let scan = self.journal.scan_key_values(namespace, &prefix, rates);
+        let found = self.charge_scan(scan)?;
         let size = |(key, value): &(Vec<u8>, Value)| key.len() + value.len();
         let bytes = found.iter().map(size).sum();
-        self.charge_found(found.len(), bytes)?;
+        self.count_read(bytes)?;
         check_answer(bytes)?;
         Ok(found
             .into_iter()
@@ -328,6 +338,7 @@ impl ContractHost for RuntimeHandle {
     }
 
     fn panic(&mut self, message: String) -> Result<(), Stop> {
+        self.charge_call(message.len())?;
         Err(FailureReason::Panic {
             message: shortened(message),
         }
@@ -426,9 +437,38 @@ impl RuntimeHandle {
         Ok(value.is_some())
     }
 
-    pub(super) fn charge_found(&mut self, entries: usize, bytes: usize) -> Result<(), Stop> {
-        self.usage.charge_fuel(entries as u64 * host_cost::LOOKUP)?;
-        self.charge_read(bytes)
+    /// What a scan costs, and what there is for it.
+    pub(super) fn scan_rates(&self) -> ScanCost {
+        ScanCost {
+            entry: host_cost::LOOKUP,
+            byte: host_cost::BYTE,
+            limit: u64::try_from(self.usage.meters.fuel).unwrap_or_default(),
+        }
+    }
+
+    /// Pays for what a scan walked over. One that would cost more than there is has stopped before.
+    pub(super) fn charge_scan<T>(
+        &mut self,
+        scan: Result<Scan<T>, JournalError>,
+    ) -> Result<Vec<T>, Stop> {
+        match scan {
+            Ok(Scan { found, cost }) => {
+                self.usage.charge_fuel(cost)?;
+                Ok(found)
+            }
+            Err(JournalError::Limit(LimitExceeded::Cost)) => {
+                self.usage.charge_fuel(u64::MAX)?;
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts a read of the state that fuel has paid for.
+    pub(super) fn count_read(&mut self, bytes: usize) -> Result<(), Stop> {
+        let policy = self.context.policy.clone();
+        self.usage.read_operation(&policy)?;
+        self.usage.bytes_read(bytes as u64, &policy)
     }
 
     fn write(&mut self, operation: WriteOperation) -> Result<(), Stop> {
@@ -437,28 +477,52 @@ impl RuntimeHandle {
             WriteOperation::Put((key, value)) => key.len() + value.len(),
         };
         self.usage
-            .charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::BYTE)?;
+            .charge_fuel(host_cost::LOOKUP + bytes as u64 * host_cost::WRITTEN_BYTE)?;
         let policy = self.context.policy.clone();
         self.usage.write(bytes as u64, &policy)?;
         let namespace = self.namespace();
-        // The hash of the state is of what a write replaces too, so that is loaded, and paid for.
         match operation {
             WriteOperation::Delete(key) => {
-                self.contains(&key)?;
+                self.prepare_write(&key)?;
                 self.journal.delete(namespace, &key)?;
             }
             WriteOperation::Put((key, value)) => {
-                self.contains(&key)?;
+                self.prepare_write(&key)?;
                 self.journal.put(namespace, &key, value)?;
             }
-            WriteOperation::DeletePrefix(prefix) => {
-                let found = self.journal.find_key_values(namespace, &prefix)?;
-                let bytes = found.iter().map(|(_, value)| value.len()).sum();
-                self.usage
-                    .charge_fuel(found.len() as u64 * host_cost::LOOKUP)?;
-                self.charge_bytes_read(bytes)?;
-                self.journal.delete_prefix(namespace, &prefix)?;
-            }
+            WriteOperation::DeletePrefix(prefix) => self.delete_prefix(&prefix)?,
+        }
+        self.check_memory()
+    }
+
+    /// Pays for the part of a key in the block's end. The hash of the state is of what a write replaces too, so
+    /// that is loaded, and paid for.
+    fn prepare_write(&mut self, key: &[u8]) -> Result<(), Stop> {
+        self.charge_first_write(key)?;
+        self.contains(key).map(drop)
+    }
+
+    fn charge_first_write(&mut self, key: &[u8]) -> Result<(), Stop> {
+        match self.journal.is_written(self.namespace(), key) {
+            true => Ok(()),
+            false => self.usage.charge_fuel(host_cost::FIRST_WRITE),
+        }
+    }
+
+    fn delete_prefix(&mut self, prefix: &[u8]) -> Result<(), Stop> {
+        let (namespace, rates) = (self.namespace(), self.scan_rates());
+        let scan = self.journal.scan_key_values(namespace, prefix, rates);
+        let found = self.charge_scan(scan)?;
+        let bytes: usize = found.iter().map(|(_, value)| value.len()).sum();
+        let policy = self.context.policy.clone();
+        self.usage.bytes_read(bytes as u64, &policy)?;
+        for (rest, _) in found {
+            let key = [prefix, &rest].concat();
+            self.usage
+                .charge_fuel(host_cost::LOOKUP + key.len() as u64 * host_cost::WRITTEN_BYTE)?;
+            self.charge_first_write(&key)?;
+            self.journal.delete(namespace, &key)?;
+            self.check_memory()?;
         }
         Ok(())
     }
@@ -466,7 +530,10 @@ impl RuntimeHandle {
     /// An application may spend what is its own, and what belongs to whom it acts for.
     pub(super) fn check_may_spend(&self, source: base::AccountOwner) -> Result<(), Stop> {
         let frame = self.frame();
-        let caller = frame.authenticated_caller.map(base::AccountOwner::from);
+        let caller = frame
+            .authenticated_caller
+            .filter(|_| frame.spends_for_caller);
+        let caller = caller.map(base::AccountOwner::from);
         let signer = frame.authenticated_owner;
         let signed_by_owner = || signer.is_some_and(|owner| self.config.ownership.is_owner(&owner));
         let allowed = source == base::AccountOwner::from(frame.application_id)

@@ -6,7 +6,7 @@ use resident_abi::wire::ManageChainError;
 use resident_base::ChainOwnership;
 
 use super::{RuntimeHandle, balances};
-use crate::{FailureReason, Fault, Stop, policy::host_cost, runtime::balances::ChainConfig};
+use crate::{FailureReason, Stop, policy::host_cost, runtime::balances::ChainConfig};
 
 /// The most owners, of both kinds, that an application can give a chain.
 const MAX_OWNERS: usize = 1_000;
@@ -20,14 +20,17 @@ impl RuntimeHandle {
         }
     }
 
-    pub(super) fn set_closed(&mut self) -> Result<(), Fault> {
-        self.change_config(|config| config.is_closed = true)
+    /// Closes the chain, unless it is closed.
+    pub(super) fn set_closed(&mut self) -> Result<(), Stop> {
+        match self.config.is_closed {
+            true => Ok(()),
+            false => self.change_config(|config| config.is_closed = true),
+        }
     }
 
     /// The host function `close-chain`.
     pub(super) fn close(&mut self) -> Result<Result<(), ManageChainError>, Stop> {
-        self.usage.charge_fuel(host_cost::CHANGE_CHAIN)?;
-        if !self.may_manage_chain() {
+        if !self.may_manage_chain()? {
             return Ok(Err(ManageChainError::NotPermitted));
         }
         self.set_closed()?;
@@ -39,10 +42,12 @@ impl RuntimeHandle {
         &mut self,
         encoded: &[u8],
     ) -> Result<Result<(), ManageChainError>, Stop> {
-        self.usage.charge_fuel(host_cost::CHANGE_CHAIN)?;
-        if !self.may_manage_chain() {
+        if !self.may_manage_chain()? {
             return Ok(Err(ManageChainError::NotPermitted));
         }
+        let encoded_bytes = encoded.len() as u64;
+        self.usage
+            .charge_fuel(encoded_bytes * host_cost::CONFIGURATION_BYTE)?;
         let ownership = bcs::from_bytes(encoded)
             .ok()
             .filter(is_sensible)
@@ -51,17 +56,29 @@ impl RuntimeHandle {
         Ok(Ok(()))
     }
 
-    fn may_manage_chain(&self) -> bool {
+    fn may_manage_chain(&mut self) -> Result<bool, Stop> {
+        self.usage.charge_fuel(host_cost::CHANGE_CHAIN)?;
+        self.charge_configuration(host_cost::CONFIGURATION_BYTE_READ)?;
         let permissions = &self.config.application_permissions;
-        permissions.can_manage_chain(&self.frame().application_id)
+        Ok(permissions.can_manage_chain(&self.frame().application_id))
     }
 
-    fn change_config(&mut self, change: impl FnOnce(&mut ChainConfig)) -> Result<(), Fault> {
+    /// Takes fuel by the size of the chain's configuration, so much for each byte.
+    pub(super) fn charge_configuration(&mut self, byte: u64) -> Result<(), Stop> {
+        let fuel = self.config.size_bytes.saturating_mul(byte);
+        self.usage.charge_fuel(fuel)
+    }
+
+    /// Writes the whole configuration, and pays for that.
+    fn change_config(&mut self, change: impl FnOnce(&mut ChainConfig)) -> Result<(), Stop> {
+        self.charge_configuration(host_cost::CONFIGURATION_BYTE)?;
         let mut config = ChainConfig::clone(&self.config);
         change(&mut config);
-        balances::write_config(&mut self.journal, &config)?;
+        balances::write_config(&mut self.journal, &mut config)?;
+        let policy = self.context.policy.clone();
+        self.usage.write(config.size_bytes, &policy)?;
         self.config = Arc::new(config);
-        Ok(())
+        self.check_memory()
     }
 }
 

@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod logging;
 mod management;
+mod memory;
 mod oracle;
 mod services;
 mod streams;
@@ -68,6 +69,8 @@ pub(crate) struct Runtime {
     /// Events that were emitted in this block.
     pub(crate) events: BlockEvents,
     pub(crate) counters: Counters,
+    /// What the block had written before its first transaction.
+    opening_bytes: u64,
     pub(crate) transaction: TransactionState,
     pub(crate) trace: Trace,
     /// How often the world outside was asked, also by what was rolled back.
@@ -113,6 +116,10 @@ struct Frame {
     description: Arc<ApplicationDescription>,
     authenticated_owner: Option<AccountOwner>,
     authenticated_caller: Option<ApplicationId>,
+    /// Whether the application may spend what is its caller's.
+    spends_for_caller: bool,
+    /// The size of the instance's memory as far as it is counted.
+    memory_bytes: u64,
     /// What is left of the fuel when the application begins, or goes on after a call.
     resumed_at: i64,
     report: ApplicationReport,
@@ -140,6 +147,18 @@ pub(crate) enum Entry {
 pub(crate) struct Authority {
     pub(crate) owner: Option<AccountOwner>,
     pub(crate) caller: Option<ApplicationId>,
+    /// Whether what is the caller's may be spent.
+    pub(crate) spends_for_caller: bool,
+}
+
+impl Authority {
+    /// In the name of a signer, by nobody's call.
+    pub(crate) fn of_signer(owner: Option<AccountOwner>) -> Self {
+        Self {
+            owner,
+            ..Self::default()
+        }
+    }
 }
 
 /// The place of the runtime: empty while the runtime is further in.
@@ -162,7 +181,10 @@ impl RuntimeHandle {
         entry: Entry,
     ) -> Result<Vec<u8>, Stop> {
         self.check_call(id)?;
-        self.load(id)?;
+        self.check_memory()?;
+        // Loading is paid for by what is loaded, whoever calls it.
+        let fuel_before = self.usage.meters.fuel;
+        let is_new = self.load(id)?;
         let runtime = &mut **self;
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
         if let Err(stop) = runtime.pay_for_memory(id, instance.memory_pages()) {
@@ -171,15 +193,20 @@ impl RuntimeHandle {
         }
         runtime.trace.entries += 1;
         runtime.transaction.touched.insert(id);
-        runtime.push_frame(id, description, authority);
+        let counted_bytes = if is_new { 0 } else { instance.memory_bytes() };
+        runtime.push_frame(id, description, authority, fuel_before);
+        runtime.count_instance(counted_bytes);
         let lent = RuntimeHandle(self.0.take());
         let entered = dispatch(&mut instance, lent, entry);
         *self = entered.host;
+        self.note_instance(instance.memory_bytes());
         self.pop_frame();
         self.instances.put(id, instance);
-        entered
+        let response = entered
             .result
-            .map_err(|error| self.usage.whose(Stop::of_call(error, id)))
+            .map_err(|error| self.usage.whose(Stop::of_call(error, id)))?;
+        self.check_memory().map_err(|stop| stop.within(id))?;
+        Ok(response)
     }
 
     fn check_call(&self, id: ApplicationId) -> Result<(), Stop> {
@@ -222,6 +249,10 @@ impl Host for RuntimeHandle {
         self.usage.meters = meters;
     }
 
+    fn note_memory(&mut self, bytes: u64) {
+        self.note_instance(bytes);
+    }
+
     fn note_trap(&mut self, functions: &[&str]) {
         self.log_trap(functions);
     }
@@ -235,6 +266,7 @@ impl Runtime {
         journal: Journal,
         instances: InstanceTable,
     ) -> Self {
+        let opening_bytes = journal.written_bytes();
         Runtime {
             executor,
             context,
@@ -246,6 +278,7 @@ impl Runtime {
             compiled: BTreeMap::new(),
             events: BlockEvents::default(),
             counters: Counters::default(),
+            opening_bytes,
             transaction: TransactionState::default(),
             trace: Trace::default(),
             asked: 0,
@@ -268,7 +301,8 @@ impl Runtime {
             loaded_before: self.instances.len(),
             ..TransactionState::default()
         };
-        let policy = self.context.policy.clone();
+        let (policy, memory_bytes) = (self.context.policy.clone(), self.memory_bytes());
+        self.usage.note_memory(memory_bytes);
         self.usage.begin(&policy);
     }
 
@@ -277,7 +311,8 @@ impl Runtime {
         self.finalizing = true;
         self.frames.clear();
         self.transaction.message = None;
-        let policy = self.context.policy.clone();
+        let (policy, memory_bytes) = (self.context.policy.clone(), self.memory_bytes());
+        self.usage.note_memory(memory_bytes);
         self.usage.begin(&policy);
     }
 
@@ -296,8 +331,8 @@ impl Runtime {
         application_id: ApplicationId,
         description: Arc<ApplicationDescription>,
         authority: Authority,
+        fuel: i64,
     ) {
-        let fuel = self.usage.meters.fuel;
         if let Some(caller) = self.frames.last_mut() {
             caller.pause(fuel);
         }
@@ -306,6 +341,8 @@ impl Runtime {
             description,
             authenticated_owner: authority.owner,
             authenticated_caller: authority.caller,
+            spends_for_caller: authority.spends_for_caller,
+            memory_bytes: 0,
             resumed_at: fuel,
             report: ApplicationReport {
                 entries: 1,
@@ -339,15 +376,17 @@ impl Runtime {
         Namespace::Application(self.frame().application_id.application_description_hash)
     }
 
-    /// Makes sure that the instance table knows an application.
-    fn load(&mut self, id: ApplicationId) -> Result<(), Stop> {
+    /// Makes sure that the instance table knows an application, and tells whether it did not before.
+    fn load(&mut self, id: ApplicationId) -> Result<bool, Stop> {
         if self.instances.knows(id) {
-            return Ok(());
+            return Ok(false);
         }
         self.check_applications()?;
         // Whoever published the blob chose its content, and its hash was checked.
-        let description = decode_application(&self.blob(description_blob_id(id))?)
-            .ok_or(FailureReason::BadApplication(id))?;
+        let blob = self.blob(description_blob_id(id))?;
+        self.usage
+            .charge_fuel(host_cost::LOOKUP + blob.bytes().len() as u64 * host_cost::BLOB_BYTE)?;
+        let description = decode_application(&blob).ok_or(FailureReason::BadApplication(id))?;
         if description.module_id.vm_runtime != VmRuntime::Wasm {
             return Err(FailureReason::EvmUnsupported.into());
         }
@@ -362,7 +401,7 @@ impl Runtime {
                 module,
             },
         );
-        Ok(())
+        Ok(true)
     }
 
     /// Pays for what checkpoints make of the memory of an application that the transaction has not entered before.
@@ -421,7 +460,9 @@ impl Runtime {
 
     fn send(&mut self, message: OutgoingMessage) -> Result<(), Stop> {
         let policy = self.context.policy.clone();
-        self.usage.message(message.message.size_bytes(), &policy)?;
+        let bytes = message.message.size_bytes();
+        self.usage.message(bytes, &policy)?;
+        self.keep(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         self.transaction.effects.messages.push(message);
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use super::{Runtime, RuntimeHandle};
 use crate::{FailureReason, OracleResponse, Stop};
 
+/// How often an answer is in memory: in the record, and where it is replayed from.
+const ANSWER_COPIES: usize = 2;
+
 /// Where a transaction's answers come from.
 #[derive(Debug, Default)]
 pub(crate) enum Answers {
@@ -46,8 +49,9 @@ impl RuntimeHandle {
             }
         };
         let policy = self.context.policy.clone();
-        self.usage
-            .outcome_bytes(recorded_bytes(&response), &policy)?;
+        let bytes = recorded_bytes(&response);
+        self.usage.outcome_bytes(bytes, &policy)?;
+        self.keep(ANSWER_COPIES * bytes as usize)?;
         let responses = &mut self.transaction.effects.oracle_responses;
         responses.push(response.clone());
         Ok(response)

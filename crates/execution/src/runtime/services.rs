@@ -52,11 +52,12 @@ pub(crate) struct QueryState {
     depth: usize,
 }
 
-/// The fuel that a query is sure to spend in a microsecond, if it spends any: ten nanoseconds for a unit.
+/// The fuel that a query is sure to spend in a microsecond, if it spends any: a hundred nanoseconds for a unit.
 ///
-/// Plain instructions take a fraction of one nanosecond each, and the slowest, loads that miss every cache,
-/// several. No two nodes have to agree on it.
-const FUEL_PER_MICROSECOND: i64 = 100;
+/// Plain instructions take about one nanosecond each. By far the slowest are loads, of two units, that miss every
+/// cache: chasing pointers through 32 MiB took 130 to 170 nanoseconds for a unit on a busy virtual machine, which so
+/// may exceed its deadline by as much. No two nodes have to agree on it.
+const FUEL_PER_MICROSECOND: i64 = 10;
 
 impl QueryState {
     /// A query of a client, with what earlier queries of the same state left.
@@ -223,14 +224,21 @@ impl RuntimeHandle {
         query: Vec<u8>,
     ) -> Result<Vec<u8>, Stop> {
         self.check_call(id)?;
+        self.check_memory()?;
+        let is_new = !self.query_state()?.entered.contains(&id);
         let mut service = self.take_service(id)?;
         // Compiling may have taken long.
         self.hand_out_fuel()?;
         self.trace.entries += 1;
-        self.push_frame(id, service.description.clone(), Authority::default());
+        let memory_bytes = service.instance.memory_bytes();
+        let counted_bytes = if is_new { 0 } else { memory_bytes };
+        let fuel = self.usage.meters.fuel;
+        self.push_frame(id, service.description.clone(), Authority::default(), fuel);
+        self.count_instance(counted_bytes);
         let lent = RuntimeHandle(self.0.take());
         let entered = service.instance.handle_query(lent, query);
         *self = entered.host;
+        self.note_instance(service.instance.memory_bytes());
         self.pop_frame();
         // An instance that failed is in an undefined state.
         let response = entered.result.map_err(|error| Stop::of_call(error, id))?;
@@ -311,12 +319,11 @@ impl RuntimeHandle {
 
     pub(super) fn all_balances(&mut self) -> Result<Vec<wire::OwnerBalance>, Stop> {
         self.charge_call(0)?;
-        let balances = balances::read_balances(&mut self.journal)?;
-        self.charge_found(
-            balances.len(),
-            balances.len() * size_of::<wire::OwnerBalance>(),
-        )?;
-        let balances = balances.into_iter();
+        let rates = self.scan_rates();
+        let scan = balances::scan_balances(&mut self.journal, rates);
+        let found = self.charge_scan(scan)?;
+        self.count_read(found.len() * size_of::<wire::OwnerBalance>())?;
+        let balances = balances::decode_balances(found)?.into_iter();
         Ok(balances
             .map(|(owner, balance)| (owner.into(), balance.into()))
             .collect())

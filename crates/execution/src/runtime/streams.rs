@@ -20,6 +20,9 @@ use crate::{
 /// What a position in a stream takes in the state, beside its key.
 const NUMBER_BYTES: usize = 4;
 
+/// How often an event is in memory: in the effects, for reads of the block itself, and in its batch.
+const EVENT_COPIES: usize = 3;
+
 /// The events that a block has emitted so far, to be read by the block itself.
 #[derive(Default)]
 pub(crate) struct BlockEvents {
@@ -57,9 +60,14 @@ impl RuntimeHandle {
         let policy = self.context.policy.clone();
         let name_bytes = stream_id.stream_name.0.len();
         self.usage.event(name_bytes, value.len(), &policy)?;
+        self.keep(EVENT_COPIES * (name_bytes + value.len()))?;
+        let count_key = count_key(&stream_id);
+        if !self.journal.is_written(Namespace::System, &count_key) {
+            self.usage.charge_fuel(host_cost::FIRST_WRITE)?;
+        }
         let index = self.emitted(&stream_id)?;
         let next = index.checked_add(1).ok_or(ArithmeticError::Overflow)?;
-        write_number(&mut self.journal, &count_key(&stream_id), next)?;
+        write_number(&mut self.journal, &count_key, next)?;
         let event = Event {
             stream_id,
             index,
@@ -273,6 +281,9 @@ impl RuntimeHandle {
     }
 
     fn write_system_number(&mut self, key: &[u8], number: u32) -> Result<(), Stop> {
+        if !self.journal.is_written(Namespace::System, key) {
+            self.usage.charge_fuel(host_cost::FIRST_WRITE)?;
+        }
         self.charge_write(key.len() + NUMBER_BYTES)?;
         write_number(&mut self.journal, key, number)
     }

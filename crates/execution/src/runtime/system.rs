@@ -18,6 +18,8 @@ impl RuntimeHandle {
     /// Runs one action, and gives its response.
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
         self.check_open()?;
+        let opening_fuel = std::mem::take(&mut self.usage.opening_fuel);
+        self.usage.charge_fuel(opening_fuel)?;
         match action {
             Action::Operation(Operation::User {
                 application_id,
@@ -25,12 +27,10 @@ impl RuntimeHandle {
             }) => {
                 self.begin_operation(Some(application_id), bytes.len())?;
                 self.check_permitted(application_id.into())?;
-                let owner = self.context.authenticated_owner;
-                let authority = Authority {
-                    owner,
-                    caller: None,
-                };
-                self.enter(application_id, authority, Entry::Operation(bytes))
+                let authority = Authority::of_signer(self.context.authenticated_owner);
+                let response = self.enter(application_id, authority, Entry::Operation(bytes))?;
+                self.charge_response(application_id, response.len())?;
+                Ok(response)
             }
             Action::Operation(Operation::System(operation)) => {
                 let size = bcs::serialized_size(&operation).unwrap_or(usize::MAX);
@@ -41,6 +41,15 @@ impl RuntimeHandle {
             Action::ProcessStreams(update) => self.update_subscriber(update),
             Action::Message { context, message } => self.receive(context, message),
         }
+    }
+
+    /// What an operation answers becomes part of the block, at the expense of the application.
+    fn charge_response(&mut self, id: ApplicationId, bytes: usize) -> Result<(), Stop> {
+        let fuel = bytes as u64 * host_cost::BYTE;
+        self.usage.charge_fuel(fuel)?;
+        let report = self.transaction.by_application.entry(id).or_default();
+        report.fuel += fuel;
+        self.keep(bytes)
     }
 
     fn begin_operation(
@@ -55,8 +64,12 @@ impl RuntimeHandle {
     }
 
     /// A chain may let only some applications execute operations.
-    fn check_permitted(&self, id: GenericApplicationId) -> Result<(), Stop> {
-        let permissions = &self.config.application_permissions;
+    fn check_permitted(&mut self, id: GenericApplicationId) -> Result<(), Stop> {
+        let config = self.config.clone();
+        let permissions = &config.application_permissions;
+        let searched = permissions.execute_operations.as_ref().map_or(0, Vec::len);
+        self.usage
+            .charge_fuel(searched as u64 * host_cost::PERMISSION)?;
         match permissions.can_execute_operations(&id) {
             true => Ok(()),
             false => Err(FailureReason::NotPermitted(id).into()),
@@ -71,10 +84,7 @@ impl RuntimeHandle {
                 application_id,
                 bytes,
             } => {
-                let authority = Authority {
-                    owner: context.authenticated_owner,
-                    caller: None,
-                };
+                let authority = Authority::of_signer(context.authenticated_owner);
                 self.enter(application_id, authority, Entry::Message(bytes))?;
             }
             Message::System(SystemMessage::Credit {
@@ -82,8 +92,11 @@ impl RuntimeHandle {
                 amount,
                 source,
             }) => {
-                let receiver = if context.is_bouncing { source } else { target };
-                balances::credit(&mut self.journal, receiver, amount)?;
+                if context.is_bouncing {
+                    balances::credit(&mut self.journal, source, amount)?;
+                } else {
+                    self.credit(target, amount)?;
+                }
             }
         }
         self.charge_message(&context)?;
@@ -133,10 +146,7 @@ impl RuntimeHandle {
                 required_application_ids,
             } => {
                 let description = self.describe(module_id, parameters, required_application_ids);
-                let authority = Authority {
-                    owner: self.context.authenticated_owner,
-                    caller: None,
-                };
+                let authority = Authority::of_signer(self.context.authenticated_owner);
                 self.create_application(&description, instantiation_argument, authority)
                     .map(|id| encode(&id))
             }
@@ -158,9 +168,10 @@ impl RuntimeHandle {
         recipient: Account,
         amount: Amount,
     ) -> Result<(), Stop> {
+        self.charge_account(source)?;
         balances::debit(&mut self.journal, source, amount)?;
         if recipient.chain_id == self.context.chain_id {
-            return balances::credit(&mut self.journal, recipient.owner, amount);
+            return self.credit(recipient.owner, amount);
         }
         let credit = SystemMessage::Credit {
             target: recipient.owner,
@@ -172,6 +183,28 @@ impl RuntimeHandle {
             MessageKind::Tracked,
             Message::System(credit),
         ))
+    }
+
+    /// Adds to what an owner has. An account that is new stays in the state for as long as it has anything, so
+    /// it is paid for like any other write; the chain's own is always there.
+    fn credit(&mut self, owner: AccountOwner, amount: Amount) -> Result<(), Stop> {
+        self.charge_account(owner)?;
+        let is_new = balances::credit(&mut self.journal, owner, amount)?;
+        if is_new && owner != AccountOwner::CHAIN {
+            let bytes = balances::account_bytes(owner);
+            self.usage.charge_fuel(bytes * host_cost::WRITTEN_BYTE)?;
+            let policy = self.context.policy.clone();
+            self.usage.write(bytes, &policy)?;
+        }
+        self.check_memory()
+    }
+
+    /// Pays for a change of what an owner has, if it is the block's first.
+    fn charge_account(&mut self, owner: AccountOwner) -> Result<(), Stop> {
+        match balances::is_written(&self.journal, owner) {
+            true => Ok(()),
+            false => self.usage.charge_fuel(host_cost::FIRST_WRITE),
+        }
     }
 
     fn check_signed_for(&self, owner: AccountOwner) -> Result<(), Stop> {
@@ -192,6 +225,10 @@ impl RuntimeHandle {
         config: InitialChainConfig,
         payer: AccountOwner,
     ) -> Result<ChainId, Stop> {
+        // Tokens on a chain that nobody can use would be lost.
+        if !config.ownership.is_active() {
+            return Err(FailureReason::BadOwnership.into());
+        }
         balances::debit(&mut self.journal, payer, config.balance)?;
         let description = ChainDescription {
             origin: ChainOrigin::Child {

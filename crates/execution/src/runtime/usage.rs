@@ -3,6 +3,7 @@
 use resident_base::{Amount, Resources};
 use resident_wasm::{GuestFailure, Meters, prepare::STACK_UNITS};
 
+use super::memory::KeptMemory;
 use crate::{Failure, FailureReason, LimitKind, ResourcePolicy, Stop};
 
 /// What a block has used, and what the running transaction may still use.
@@ -28,6 +29,10 @@ pub(crate) struct Usage {
     is_short: bool,
     /// What is left of it.
     pub(crate) meters: Meters,
+    /// Fuel for the block's own beginning, until its first action pays for it.
+    pub(crate) opening_fuel: u64,
+    /// What the block keeps in memory.
+    pub(crate) memory: KeptMemory,
 }
 
 /// What a block has used and [`Resources`] do not count.
@@ -39,6 +44,8 @@ struct Others {
     events: u64,
     /// Bytes of events that the block emitted, and of answers that it recorded.
     outcome_bytes: u64,
+    /// Bytes that the block keeps in memory, as they were last counted.
+    memory_bytes: u64,
 }
 
 /// A part of what a block has used.
@@ -55,6 +62,7 @@ impl Share {
             LimitKind::Modules => self.other.modules,
             LimitKind::Events => self.other.events,
             LimitKind::BlockBytes => self.other.outcome_bytes,
+            LimitKind::MemoryBytes => self.other.memory_bytes,
             kind => kind.used(&self.used),
         }
     }
@@ -123,6 +131,19 @@ impl Usage {
         }
     }
 
+    /// Takes note of what the block keeps in memory.
+    pub(crate) fn note_memory(&mut self, bytes: u64) {
+        self.other.memory_bytes = bytes;
+    }
+
+    /// Counts what the block keeps in memory, all of it each time.
+    pub(crate) fn count_memory(&mut self, bytes: u64, limit: u64) -> Result<(), Stop> {
+        let before = self.before.1.memory_bytes;
+        let counter = &mut self.other.memory_bytes;
+        *counter = 0;
+        add(counter, before, bytes, limit, LimitKind::MemoryBytes)
+    }
+
     /// All fuel spent so far, the running transaction's included.
     pub(crate) fn spent_fuel(&self) -> u64 {
         let spent = self.granted.saturating_sub(self.meters.fuel.max(0));
@@ -136,6 +157,8 @@ impl Usage {
             modules: self.other.modules - other.modules,
             events: self.other.events - other.events,
             outcome_bytes: self.other.outcome_bytes - other.outcome_bytes,
+            // What was deleted again makes room.
+            memory_bytes: self.other.memory_bytes.saturating_sub(other.memory_bytes),
         };
         // Fuel is not booked yet.
         let used = Resources {

@@ -26,6 +26,7 @@ use crate::{
     contract::ContractInstance,
     executor::decode_description,
     modules::Module,
+    policy::host_cost,
     runtime::{
         Authority, Counters, Entry, Runtime, RuntimeHandle, Usage,
         balances::{self, ChainConfig},
@@ -147,7 +148,12 @@ impl Session {
             }
         };
         let instances = InstanceTable::new(kind);
-        let runtime = Runtime::new(executor.clone(), context, config, journal, instances);
+        // A large configuration takes a while to read, in every block.
+        let opening_bytes = config
+            .size_bytes
+            .saturating_sub(host_cost::FREE_CONFIGURATION_BYTES);
+        let mut runtime = Runtime::new(executor.clone(), context, config, journal, instances);
+        runtime.usage.opening_fuel = opening_bytes * host_cost::CONFIGURATION_BYTE;
         Ok(Session {
             runtime: RuntimeHandle::new(runtime),
             mode,

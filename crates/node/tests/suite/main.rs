@@ -2,6 +2,9 @@
 //! testing crate.
 
 mod chains;
+mod clocks;
 mod common;
 mod delivery;
 mod http;
+mod parked;
+mod turns;

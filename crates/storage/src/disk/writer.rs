@@ -20,6 +20,7 @@ use redb::{Database, Durability, Table, WriteTransaction};
 use super::{
     RECORDS,
     damage::{Damage, failure},
+    record,
 };
 use crate::{
     batch::{Batch, Operation},
@@ -148,7 +149,7 @@ fn apply(
     match operation {
         Operation::Put { key, value } => {
             records
-                .insert(key.as_slice(), value.as_slice())
+                .insert(key.as_slice(), record::seal(key, value).as_slice())
                 .map_err(failure)?;
         }
         Operation::Delete { key } => {

@@ -31,6 +31,9 @@ const MAX_CACHE_BYTES: usize = 64 << 20;
 /// What an entry of the cache takes besides the bytes of its key and value.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
+/// Absent keys that are longer are asked for again each time: remembering them takes longer than asking.
+const MAX_ABSENT_KEY_BYTES: usize = 256;
+
 /// How often a block went to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -291,6 +294,9 @@ impl ReadCache {
     /// Takes note of what the store said about a key.
     fn learn(&mut self, key: &[u8], value: Option<Value>) {
         let value_bytes = value.as_ref().map_or(0, |value| value.len());
+        if value.is_none() && key.len() > MAX_ABSENT_KEY_BYTES {
+            return;
+        }
         self.size_bytes += key.len() + value_bytes + ENTRY_OVERHEAD_BYTES;
         match value {
             Some(value) => {

@@ -370,3 +370,12 @@ const TEXT: &str = r#"(module
     (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))
     (func (export "resident:app/contract-entrypoints#summarize-events") (param i32 i32))
 )"#;
+
+/// The same contract, except that it never ends when it is told of events.
+pub(crate) fn endless_code() -> Bytecode {
+    let text = TEXT.replace(
+        r#"#process-streams") (param i32 i32))"#,
+        r#"#process-streams") (param i32 i32) (loop $again (br $again)))"#,
+    );
+    Bytecode::new(wat::parse_str(text).expect("the text is a module"))
+}

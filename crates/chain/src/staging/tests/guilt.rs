@@ -209,6 +209,16 @@ fn who_used_the_most_gives_way_whatever_the_order() {
     }
 }
 
+/// Or each would take the place of the one before, and give way in its turn.
+#[test]
+fn the_room_that_is_made_is_not_for_the_next_in_line() {
+    let mut transactions = vec![incoming(2, 1, &[(1, "last2")])];
+    transactions.extend((3..20).map(|origin| incoming(origin, 1, &[(2, "send3")])));
+    let staged = stage(transactions, &auto_retry(20)).unwrap();
+    assert_eq!((staged.rejected().len(), staged.dropped().len()), (0, 15));
+    assert_eq!((staged.transactions.len(), staged.passes), (3, 3));
+}
+
 /// It takes all there is and wants more: no block has room for it, so it is rejected, and what it left no room for is
 /// in the block.
 #[test]

@@ -1,0 +1,213 @@
+//! The cases.
+
+use resident_base::ApplicationId;
+use resident_chain::Transaction;
+use resident_execution::Operation;
+
+use crate::{contract::text, scene::Scene};
+
+/// A contract, and how it is run.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// Turns of the loop in the longer of the two runs.
+    pub(crate) turns: u32,
+    /// If something has to be in the store: turns of the loop in a block before.
+    pub(crate) stored: Option<u32>,
+    /// Bytes of the application's parameters.
+    pub(crate) parameters: usize,
+    /// Whether another application of the same code is told of in the place of the own one.
+    pub(crate) calls: bool,
+    /// Whether each turn is an operation of its own.
+    entered: bool,
+}
+
+impl Case {
+    fn new(name: &str, turns: u32, setup: &str, body: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text(setup, body, ""),
+            turns,
+            stored: None,
+            parameters: 1,
+            calls: false,
+            entered: false,
+        }
+    }
+
+    /// After a block with so many turns of the same.
+    fn after(mut self, turns: u32) -> Self {
+        self.stored = Some(turns);
+        self
+    }
+
+    fn calls(mut self) -> Self {
+        self.calls = true;
+        self
+    }
+
+    fn entered(mut self) -> Self {
+        self.entered = true;
+        self
+    }
+
+    fn parameters(mut self, bytes: usize) -> Self {
+        self.parameters = bytes;
+        self
+    }
+
+    pub(crate) fn operation(
+        &self,
+        scene: &Scene,
+        application_id: ApplicationId,
+        other: ApplicationId,
+        turns: u32,
+    ) -> Vec<Transaction> {
+        let operation = |turns: u32| {
+            let mut bytes = turns.to_le_bytes().to_vec();
+            bytes.extend(scene.chain.id.0.as_bytes());
+            bytes.extend(other.application_description_hash.as_bytes());
+            let operation = Operation::User {
+                application_id,
+                bytes,
+            };
+            Transaction::ExecuteOperation(operation)
+        };
+        match self.entered {
+            true => (0..turns).map(|_| operation(1)).collect(),
+            false => vec![operation(turns)],
+        }
+    }
+}
+
+/// Plain instructions, which everything is compared with.
+pub(crate) fn plain() -> Case {
+    Case::new("plain/loop", 4_000_000, "", "")
+}
+
+/// Keys of 5 bytes at 40960, of 4 KiB at 32768; both change with `$step`.
+const SMALL: &str = "(i32.const 40960) (i32.const 5)";
+const LARGE: &str = "(i32.const 32768) (i32.const 4096)";
+
+/// A batch at 304: a put of the small key with a value of so many bytes from 131072, then its deletion.
+fn batch(value_bytes: u32) -> String {
+    format!(
+        "(i32.store8 (i32.const 304) (i32.const 2))
+        (i32.store (i32.const 308) (i32.const 40960)) (i32.store (i32.const 312) (i32.const 5))
+        (i32.store (i32.const 316) (i32.const 131072)) (i32.store (i32.const 320) (i32.const {value_bytes}))
+        (i32.store8 (i32.const 324) (i32.const 0))
+        (i32.store (i32.const 328) (i32.const 40960)) (i32.store (i32.const 332) (i32.const 5))"
+    )
+}
+
+const PUT: &str = "(call $step) (call $write_batch (i32.const 304) (i32.const 1))";
+const DELETE: &str = "(call $step) (call $write_batch (i32.const 324) (i32.const 1))";
+
+/// So many small keys are written before the loop.
+fn filled(keys: u32, operations: u32) -> String {
+    format!(
+        "{} (local.set $n (i32.const {keys}))
+        (loop $fill (call $step) (call $write_batch (i32.const 304) (i32.const {operations}))
+            (local.set $n (i32.sub (local.get $n) (i32.const 1))) (br_if $fill (local.get $n)))",
+        batch(1)
+    )
+}
+
+const CHAIN: &str = "(i64.load offset=4 align=1 (local.get $address))
+    (i64.load offset=12 align=1 (local.get $address))
+    (i64.load offset=20 align=1 (local.get $address))
+    (i64.load offset=28 align=1 (local.get $address))";
+const SELF: &str = "(i64.load offset=36 align=1 (local.get $address))
+    (i64.load offset=44 align=1 (local.get $address))
+    (i64.load offset=52 align=1 (local.get $address))
+    (i64.load offset=60 align=1 (local.get $address))";
+
+/// A list of so many small keys at 200000, all at the same place.
+fn key_list(keys: u32) -> String {
+    format!(
+        "(local.set $n (i32.const {keys}))
+        (loop $list (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+            (i32.store (i32.add (i32.const 200000) (i32.shl (local.get $n) (i32.const 3))) (i32.const 40960))
+            (i32.store offset=4 (i32.add (i32.const 200000) (i32.shl (local.get $n) (i32.const 3))) (i32.const 5))
+            (br_if $list (local.get $n)))"
+    )
+}
+
+const TRANSFER: &str = "(call $transfer (i32.const 1024))";
+
+/// The parameters of a transfer of one atto of the chain's own, to an owner on this chain or another one.
+fn transfer(is_here: bool) -> String {
+    let chain = match is_here {
+        true => {
+            "(memory.copy (i32.const 1064) (i32.add (local.get $address) (i32.const 4)) (i32.const 32))"
+        }
+        false => "(i64.store (i32.const 1064) (i64.const 7))",
+    };
+    format!(
+        "{chain} (i32.store8 (i32.const 1096) (i32.const 1)) (i64.store (i32.const 1136) (i64.const 1))"
+    )
+}
+
+#[rustfmt::skip]
+pub(crate) fn cases() -> Vec<Case> {
+    let absent = |key: &str| format!("(call $step) (drop (call $contains {key}))");
+    let read = format!("(call $step) (call $read {SMALL} (i32.const 64))");
+    let message = "(i32.store (i32.const 1192) (i32.const 131072))";
+    let mut cases = vec![
+        plain(),
+        Case::new("plain/memory.fill 64 KiB", 2_000, "",
+            "(memory.fill (i32.const 131072) (i32.const 7) (i32.const 65536))"),
+        Case::new("enter/operation", 20_000, "", "").entered(),
+        Case::new("fact/height", 200_000, "", "(drop (call $height))"),
+        Case::new("fact/chain-id", 200_000, "", "(call $chain_id (i32.const 64))"),
+        Case::new("fact/signer", 200_000, "", "(call $signer (i32.const 64))"),
+        Case::new("fact/parameters 64 KiB", 500, "", "(call $parameters (i32.const 64))").parameters(65_536),
+        Case::new("contains/absent small", 200_000, "", &absent(SMALL)),
+        Case::new("contains/absent 4 KiB", 20_000, "", &absent(LARGE)),
+        Case::new("contains/known", 200_000, "", &format!("(drop (call $contains {SMALL}))")),
+        Case::new("contains-keys/1000 known", 200, &key_list(1000),
+            "(call $contains_keys (i32.const 200000) (i32.const 1000) (i32.const 64))"),
+        Case::new("read/absent small", 100_000, "", &read),
+        Case::new("read-values/1000 known", 200, &key_list(1000),
+            "(call $read_values (i32.const 200000) (i32.const 1000) (i32.const 64))"),
+        Case::new("put/new small", 100_000, &batch(1), PUT),
+        Case::new("put/stored small", 50_000, &batch(1), PUT).after(50_000),
+        Case::new("put/new 1 KiB", 40_000, &batch(1024), PUT),
+        Case::new("put/new 64 KiB", 1_000, &batch(65_536), PUT),
+        Case::new("put/the same small", 200_000, &batch(1), "(call $write_batch (i32.const 304) (i32.const 1))"),
+        Case::new("put and delete/new small", 100_000, &batch(1),
+            "(call $step) (call $write_batch (i32.const 304) (i32.const 2))"),
+        Case::new("delete/absent small", 100_000, &batch(1), DELETE),
+        Case::new("find/nothing", 100_000, "", "(call $find_keys (i32.const 40960) (i32.const 1) (i32.const 64))"),
+        Case::new("find/10,000 deleted", 1_000, &filled(10_000, 2),
+            "(call $find_keys (i32.const 40960) (i32.const 1) (i32.const 64))"),
+        Case::new("find/1,000 written", 1_000, &filled(1_000, 1),
+            "(call $find_keys (i32.const 40960) (i32.const 1) (i32.const 64))"),
+        Case::new("find-key-values/1,000 written", 1_000, &filled(1_000, 1),
+            "(call $find_key_values (i32.const 40960) (i32.const 1) (i32.const 64))"),
+        Case::new("balance/another", 100_000, "",
+            "(call $step) (call $balance (i32.const 1) (i64.extend_i32_u (global.get $next)) (i64.const 0) (i64.const 0) (i64.const 0) (i32.const 64))"),
+        Case::new("message/empty", 10_000, message, "(call $send (i32.const 1024))"),
+        Case::new("message/1 KiB", 3_000, &format!("{message} (i32.store (i32.const 1196) (i32.const 1024))"), "(call $send (i32.const 1024))"),
+        Case::new("call/another", 20_000, "(i32.store (i32.const 96) (i32.const 0))",
+            &format!("(call $call (i32.const 1) {SELF} (i32.const 96) (i32.const 4) (i32.const 64))")).calls(),
+        Case::new("transfer/new account", 50_000, &transfer(true), &format!("(call $step) (i32.store (i32.const 1104) (global.get $next)) {TRANSFER}")),
+        Case::new("transfer/one account", 50_000, &transfer(true), TRANSFER),
+        Case::new("transfer/another chain", 10_000, &transfer(false), TRANSFER),
+        Case::new("emit/one stream", 50_000, "(i32.store (i32.const 96) (i32.const 1))",
+            "(drop (call $emit (i32.const 96) (i32.const 4) (i32.const 96) (i32.const 1)))"),
+        Case::new("emit/new streams", 50_000, "",
+            "(call $step) (i32.store (i32.const 96) (global.get $next)) (drop (call $emit (i32.const 96) (i32.const 4) (i32.const 96) (i32.const 1)))"),
+        Case::new("emit/1 KiB", 4_000, "(i32.store (i32.const 96) (i32.const 1))",
+            "(drop (call $emit (i32.const 96) (i32.const 4) (i32.const 131072) (i32.const 1024)))"),
+        Case::new("subscribe/new", 800, "",
+            &format!("(call $step) (i32.store (i32.const 96) (global.get $next)) (call $subscribe {CHAIN} {SELF} (i32.const 96) (i32.const 4))")),
+        Case::new("blob/small", 8_000, "", "(call $step) (call $blob (i32.const 40960) (i32.const 5) (i32.const 64))"),
+        Case::new("blob/64 KiB", 500, "", "(call $step) (call $blob (i32.const 32768) (i32.const 65536) (i32.const 64))"),
+        Case::new("ownership/one owner", 100_000, "", "(call $ownership (i32.const 64))"),
+        Case::new("close/not permitted", 100_000, "", "(call $close (i32.const 64))"),
+        Case::new("log/a line", 100_000, "", "(call $log (i32.const 4) (i32.const 131072) (i32.const 80))"),
+    ];
+    cases.sort_by(|left, right| left.name.cmp(&right.name));
+    cases
+}
