@@ -12,21 +12,21 @@ use super::weights::{self, Kind, kind_of};
 
 /// What one function makes a compiler do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     /// Time of its operators one by one, in nanoseconds.
-    pub operators: u64,
+    pub(super) operators: u64,
     /// Basic blocks.
-    pub blocks: u64,
+    pub(super) blocks: u64,
     /// What has a name of its own in a compiler: parameters, locals, results of blocks, and places for operands.
-    pub variables: u64,
+    pub(super) variables: u64,
     /// Values that branches hand over to places where others arrive, too.
-    pub joins: u64,
+    pub(super) joins: u64,
     /// Results that are the same wherever they are computed, and may be kept from one place to another.
-    pub kept: u64,
+    pub(super) kept: u64,
     /// Loads times basic blocks behind which the same can be loaded again.
-    pub loaded: u64,
+    pub(super) loaded: u64,
     /// Loops around each basic block, added up.
-    pub loop_depths: u64,
+    pub(super) loop_depths: u64,
 }
 
 /// What is known of a function from before it was instrumented.

@@ -12,7 +12,7 @@
 //! * ranges of one value are merged one by one, so blocks also cost in their square;
 //! * a function that something outside can call needs a bridge, and each type and import as well.
 
-use super::Shape;
+use super::shape::Shape;
 
 const FUNCTION: u64 = 60_000;
 const BLOCK: u64 = 10_000;
