@@ -150,6 +150,8 @@ struct Counter<'t> {
     /// What comes after the last write to memory, as far as control gets there.
     since_write: Region,
     is_live: bool,
+    /// Whether the last operator was a constant.
+    is_constant: bool,
     /// Offsets that were stored to since the last call.
     stored: BTreeSet<u64>,
     /// How many of them were loaded again.
@@ -173,6 +175,7 @@ impl<'t> Counter<'t> {
             frames: Vec::new(),
             since_write: Region::default(),
             is_live: true,
+            is_constant: false,
             stored: BTreeSet::new(),
             forwarded: 0,
         };
@@ -184,6 +187,7 @@ impl<'t> Counter<'t> {
         use Operator as O;
         self.shape.operators += weights::of(operator);
         self.value(kind_of(operator));
+        self.is_constant = matches!(operator, O::I32Const { .. } | O::I64Const { .. });
         match operator {
             O::Block { blockty } => self.open(false, *blockty, 1),
             O::Loop { blockty } => self.open(true, *blockty, 2),
@@ -209,13 +213,12 @@ impl<'t> Counter<'t> {
                 self.add_blocks(u64::from(targets.len()));
                 self.is_live = false;
             }
-            O::LocalSet { local_index } | O::LocalTee { local_index } => {
+            O::LocalTee { local_index } if u64::from(*local_index) == self.fuel => {
                 self.assigned += 1;
-                if u64::from(*local_index) == self.fuel {
-                    // Each of these results is another one, and all are used where they are made.
-                    self.shape.kept = self.shape.kept.saturating_sub(1);
-                }
+                // The comparison with zero that follows is used where it is made.
+                self.shape.kept = self.shape.kept.saturating_sub(1);
             }
+            O::LocalSet { .. } | O::LocalTee { .. } => self.assigned += 1,
             O::Call { function_index } => {
                 let ty = self.types.functions[*function_index as usize];
                 self.call(ty);
@@ -234,7 +237,8 @@ impl<'t> Counter<'t> {
         match kind {
             Kind::Pure => self.shape.kept += 1,
             Kind::Sum => {
-                self.shape.kept += 1;
+                // With a constant it is made anew in each block instead.
+                self.shape.kept += u64::from(!self.is_constant);
                 if self.forwarded > weights::FREE_FORWARDED {
                     self.shape.operators += weights::FORWARDED;
                 }

@@ -53,7 +53,7 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
 pub(super) enum Kind {
     /// The same operands give the same result, at any place.
     Pure,
-    /// As [`Kind::Pure`], and sums can be regrouped.
+    /// As [`Kind::Pure`]; sums can be regrouped, and those with a constant are cheap enough to be made anew.
     Sum,
     /// Reads memory, at this offset.
     Load(u64),
@@ -90,7 +90,9 @@ pub(super) fn kind_of(operator: &Operator<'_>) -> Kind {
         | O::I32Xor
         | O::I64Xor
         | O::I32Or
-        | O::I64Or => Kind::Sum,
+        | O::I64Or
+        | O::I32And
+        | O::I64And => Kind::Sum,
         other if pays_by_size(other) => Kind::Other,
         other => match (offset_of(other), is_store(other)) {
             (Some(offset), false) => Kind::Load(offset),
