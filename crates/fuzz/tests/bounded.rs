@@ -7,7 +7,7 @@ const CASES: u64 = 600;
 /// Of how many cases one is of the level `sessions`.
 const SESSIONS_EVERY: u64 = 6;
 /// Towns to play in, one for each attack; `RESIDENT_FUZZ_TOWNS` says another number.
-const TOWNS: u64 = 30;
+const TOWNS: u64 = 32;
 
 #[test]
 fn engines_agree_on_random_contracts() {

@@ -43,10 +43,12 @@ pub(super) enum Attack {
     Bounce,
     Relay,
     Mixed,
+    Listed,
+    Closed,
 }
 
 /// All of them, in the order in which seeds take turns.
-pub(super) const ATTACKS: [Attack; 30] = [
+pub(super) const ATTACKS: [Attack; 32] = [
     Attack::Calm,
     Attack::RefuseAlone,
     Attack::RefuseShared,
@@ -77,6 +79,8 @@ pub(super) const ATTACKS: [Attack; 30] = [
     Attack::Bounce,
     Attack::Relay,
     Attack::Mixed,
+    Attack::Listed,
+    Attack::Closed,
 ];
 
 impl Attack {
@@ -143,11 +147,11 @@ const ENDLESS: u32 = 1 << 30;
 /// The blows of one round.
 pub(super) fn blows(attack: Attack, scene: &Scene<'_>, random: &mut Random) -> Vec<Blow> {
     match attack {
-        Attack::Calm | Attack::Grants => Vec::new(),
+        Attack::Calm | Attack::Grants | Attack::Closed => Vec::new(),
         Attack::Mixed => {
             let mut all = Vec::new();
             for _ in 0..2 + random.below(3) {
-                let number = 1 + random.below(ATTACKS.len() as u64 - 2);
+                let number = 1 + random.below(ATTACKS.len() as u64 - 4);
                 all.extend(blows(ATTACKS[number as usize], scene, random));
             }
             all
@@ -241,6 +245,8 @@ fn blow(attack: Attack, scene: &Scene<'_>, random: &mut Random, gather: u32) -> 
             is_protected: true,
             ..plain(own, waits.trap())
         },
+        // Of an application that is never rejected.
+        Attack::Listed => plain(scene.hostile[0], waits.trap()),
         Attack::Future => Blow {
             is_early: true,
             ..plain(own, waits)

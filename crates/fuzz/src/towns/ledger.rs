@@ -41,6 +41,8 @@ pub(super) struct Taken {
 /// What all blocks together say.
 #[derive(Default)]
 pub(super) struct Ledger {
+    /// An application whose bundles are not rejected.
+    pub(super) listed: Option<ApplicationId>,
     pub(super) parcels: BTreeMap<Route, Parcel>,
     /// All fees of all blocks.
     pub(super) fees: Amount,
@@ -82,7 +84,11 @@ impl Ledger {
 
     /// Adds a bundle that no chain of the town sent.
     pub(super) fn add(&mut self, route: Route, messages: &[PostedMessage]) {
-        self.parcels.insert(route, parcel(messages));
+        let mut parcel = parcel(messages);
+        let id = |posted: &PostedMessage| posted.message.application_id();
+        let is_listed = |posted| self.listed.is_some() && id(posted) == self.listed;
+        parcel.is_protected |= messages.iter().all(is_listed);
+        self.parcels.insert(route, parcel);
     }
 
     /// What waits in the inbox of a chain.

@@ -59,6 +59,9 @@ impl<'a> Play<'a> {
 
     /// Everything from the first round until nothing is on its way.
     pub(super) fn run(&mut self, tally: &mut Tally) -> Result<(), Difference> {
+        if self.attack == Attack::Listed {
+            self.town.never_reject(self.town.hostile[0])?;
+        }
         self.listen()?;
         for round in 0..3 + self.random.below(4) as u32 {
             self.round = round;
@@ -236,7 +239,11 @@ impl<'a> Play<'a> {
         for blow in &blows {
             self.strike(blow, attacker)?;
         }
-        if self.attack == Attack::Grants {
+        if self.attack == Attack::Closed && self.round == 1 {
+            let close = Operation::System(SystemOperation::CloseChain);
+            let _ = self.town.propose(attacker, vec![close])?;
+        }
+        if matches!(self.attack, Attack::Grants | Attack::Closed) {
             let (id, commands) = grant;
             self.propose_honestly(self.public, vec![run(id, &commands)])?;
         }

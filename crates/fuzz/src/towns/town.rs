@@ -222,6 +222,19 @@ impl Town {
         }
     }
 
+    /// From now on bundles for this application are not rejected.
+    pub(super) fn never_reject(&mut self, id: ApplicationId) -> Result<(), Difference> {
+        self.ledger.listed = Some(id);
+        if let StagingPolicy::AutoRetry {
+            never_reject_application_ids: ids,
+            ..
+        } = &mut self.config.staging
+        {
+            ids.insert(id);
+        }
+        self.restart()
+    }
+
     /// Stops the node and starts it again.
     pub(super) fn restart(&mut self) -> Result<(), Difference> {
         let node = LocalNode::new(self.store.clone(), self.config.clone());
@@ -268,7 +281,9 @@ fn config(
             time_budget: None,
         },
         threads: 2,
+        verify: random.choose(&[None, None, None, Some(session)]),
         max_bundles: random.choose(&[2, 10, 10_000]),
+        max_new_events: random.choose(&[1, 5, 1_000]),
         modules: modules.clone(),
         oracle: world.clone(),
         clock: Clock::new(move || Timestamp::from(now.load(Ordering::Relaxed))),
@@ -293,7 +308,7 @@ fn policy(attack: Attack, random: &mut Random) -> ResourcePolicy {
         limits.block_fuel = 100_000_000_000;
         limits.service_query_fuel = 10_000;
     }
-    if random.percent(50) || attack == Attack::Grants {
+    if random.percent(50) || matches!(attack, Attack::Grants | Attack::Closed) {
         policy.prices.fuel = Amount::from_attos(1);
         policy.prices.message = Amount::from_attos(100);
         policy.prices.write_operation = Amount::from_attos(10);

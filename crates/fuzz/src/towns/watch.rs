@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use resident_base::{Amount, ApplicationId, ChainId, StreamId};
-use resident_chain::{DropReason, MAX_INBOX_PAGE};
+use resident_chain::{DropReason, MAX_INBOX_PAGE, StagingPolicy};
 use resident_node::CommittedBlock;
 
 use super::{
@@ -19,8 +19,8 @@ use crate::{
     tally::Tally,
 };
 
-/// Calls that an honest bundle at the head of its sender's queue may wait, whoever else is there.
-const PATIENCE: u32 = 4;
+/// Calls after which an honest application knows the news.
+const NEWS_CALLS: u32 = 8;
 /// How often a bundle is tried that waits for something.
 const TRIES: u32 = 4;
 /// How far a block's time may be ahead of the clock, in microseconds.
@@ -38,6 +38,7 @@ pub(super) struct Watch {
     /// Subscriptions of honest applications, with how many calls there has been news for them.
     followed: Vec<(Subscription, u32)>,
     max_bundles: u32,
+    max_failures: u32,
 }
 
 impl Watch {
@@ -46,6 +47,10 @@ impl Watch {
             attack,
             followed: Vec::new(),
             max_bundles: u32::try_from(town.config.max_bundles).unwrap_or(u32::MAX),
+            max_failures: match town.config.staging {
+                StagingPolicy::AutoRetry { max_failures, .. } => max_failures,
+                StagingPolicy::Abort => 0,
+            },
         }
     }
 
@@ -224,22 +229,24 @@ impl Watch {
         block: Option<&CommittedBlock>,
     ) -> Result<(), Difference> {
         let senders = heads.len() as u32;
-        let turns = PATIENCE + 2 * senders.div_ceil(self.max_bundles);
+        // Its turn comes, and then everybody who was in the way before it goes first; every other block may be for
+        // one alone that has given way too often.
+        let turns = 2 * (senders.div_ceil(self.max_bundles) + self.max_failures + 2);
         for (route, _) in heads.iter().filter(|(route, _)| !taken.contains(route)) {
             let Some(parcel) = town.ledger.parcels.get_mut(route) else {
                 continue;
             };
             parcel.calls += 1;
-            let (calls, mark) = (parcel.calls, parcel.mark);
-            let most = match mark {
+            let most = match parcel.mark {
                 Mark::Honest => turns,
                 Mark::Hostile => turns + senders,
                 Mark::Waits if parcel.is_protected => u32::MAX,
                 Mark::Waits => TRIES * turns,
             };
-            ensure(calls <= most, || {
+            ensure(parcel.calls <= most, || {
+                let why = why(block, route, parcel);
                 format!(
-                    "a bundle ({mark:?}) at the head of its sender's queue waits for {calls} calls, among {senders} senders"
+                    "among {senders} senders one waits at the head of its queue, longer than {most} calls: {why}"
                 )
             })?;
         }
@@ -264,7 +271,7 @@ impl Watch {
                 continue;
             }
             *calls += 1;
-            ensure(*calls <= 2 * PATIENCE, || {
+            ensure(*calls <= NEWS_CALLS, || {
                 format!("an honest application is not told of events for {calls} calls")
             })?;
         }

@@ -47,8 +47,8 @@ struct AtLeast {
 #[test]
 fn version_1() {
     let at_least = AtLeast {
-        modules: 705,
-        returns: 15_698,
+        modules: 704,
+        returns: 15_697,
         traps: 431,
         exhaustions: 15,
         refused: 1_628,
@@ -60,10 +60,10 @@ fn version_1() {
 #[test]
 fn version_2() {
     let at_least = AtLeast {
-        modules: 810,
-        returns: 13_907,
-        traps: 421,
-        exhaustions: 5,
+        modules: 803,
+        returns: 13_483,
+        traps: 420,
+        exhaustions: 4,
         refused: 1_983,
     };
     let scripts = files(&[SpecVersion::V2]);
@@ -74,9 +74,9 @@ fn version_2() {
 #[test]
 fn version_3() {
     let at_least = AtLeast {
-        modules: 295,
-        returns: 862,
-        traps: 60,
+        modules: 292,
+        returns: 572,
+        traps: 59,
         exhaustions: 0,
         refused: 992,
     };
@@ -87,9 +87,9 @@ fn version_3() {
 #[test]
 fn proposals() {
     let at_least = AtLeast {
-        modules: 593,
-        returns: 6_328,
-        traps: 154,
+        modules: 591,
+        returns: 6_117,
+        traps: 153,
         exhaustions: 4,
         refused: 3_285,
     };
