@@ -17,6 +17,7 @@ mod closed;
 mod conservation;
 mod courier;
 mod creation;
+mod crowded_out;
 mod crowds;
 mod data_blobs;
 mod evil;
