@@ -23,9 +23,9 @@ use resident_execution::{Failure, FailureReason, Refusal, Stop};
 use super::{Attempt, Candidate, Pass, Staging, Start};
 use crate::{BlockError, DropReason, TransactionRunner, committed::refused};
 
-/// So often only one gives way for want of room; after that twice as many every time, so that some blocks' worth of
-/// small ones is found soon.
-const SINGLE_CROWDINGS: u32 = 8;
+/// So often only one gives way for want of room; after that twice as many every time. A pass over a full block costs a
+/// good part of what may be spent on all of them, so room has to be found in a few.
+const SINGLE_CROWDINGS: u32 = 1;
 
 /// What is known about who is not to blame.
 #[derive(Default)]
