@@ -67,7 +67,8 @@ impl Scene {
 }
 
 fn is_memory(reason: &FailureReason) -> bool {
-    *reason == FailureReason::Limit(LimitKind::MemoryBytes)
+    let kind = LimitKind::MemoryBytes;
+    *reason == FailureReason::Limit(kind) || *reason == FailureReason::Crowded(kind)
 }
 
 /// Two million small writes once took a gigabyte.
