@@ -67,8 +67,11 @@ impl Scene {
 }
 
 fn is_memory(reason: &FailureReason) -> bool {
-    let kind = LimitKind::MemoryBytes;
-    *reason == FailureReason::Limit(kind) || *reason == FailureReason::Crowded(kind)
+    matches!(
+        reason,
+        FailureReason::Limit(LimitKind::MemoryBytes)
+            | FailureReason::Crowded(LimitKind::MemoryBytes)
+    )
 }
 
 /// Two million small writes once took a gigabyte.
