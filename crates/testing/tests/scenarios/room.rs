@@ -119,8 +119,8 @@ fn burners_do_not_keep_others_from_their_finalization() {
         policy.limits.transaction_fuel = 1_000_000;
         policy.limits.block_fuel = 3_000_000;
     });
-    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(400)));
-    let burners = (2..9).map(|origin| scene.bundle(origin, 1, &Do::new().spin(110_000)));
+    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(60)));
+    let burners = (2..9).map(|origin| scene.bundle(origin, 1, &Do::new().spin(80_000)));
     let mut block: Vec<_> = burners.collect();
     block.insert(0, honest);
     let staged = scene.stage(&block).expect("there is a block");
