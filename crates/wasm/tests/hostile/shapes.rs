@@ -192,7 +192,8 @@ fn random_lists(count: usize) -> String {
 }
 
 fn operands_of_a_call(count: usize) -> String {
-    let count = count.min(120);
+    // As many parameters as a function may have.
+    let count = count.min(64);
     let parameters = "f64 ".repeat(count);
     let operands = all(count, |i| {
         format!("(f64.load offset={} (i32.const 8))", 8 * i)

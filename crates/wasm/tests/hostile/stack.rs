@@ -153,7 +153,7 @@ fn giant_frames() {
 /// Arguments and results travel on the native stack too, where the callee's frame does not show them.
 #[test]
 fn many_parameters_and_results() {
-    let (parameters, results) = (128, 16);
+    let (parameters, results) = (64, 16);
     let arguments: String = (0..parameters)
         .map(|i| format!("(local.get {i})"))
         .collect();
