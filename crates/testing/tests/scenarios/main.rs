@@ -20,6 +20,7 @@ mod costs;
 mod courier;
 mod creation;
 mod creators;
+mod crowded_out;
 mod crowds;
 mod data_blobs;
 mod evil;
