@@ -133,20 +133,18 @@ fn key_list(keys: u32) -> String {
     )
 }
 
-const TRANSFER: &str = "(call $transfer (i32.const 1024))";
-
-/// The parameters of a transfer of one atto of the chain's own, to an owner on this chain or another one.
-fn transfer(is_here: bool) -> String {
-    let chain = match is_here {
-        true => {
-            "(memory.copy (i32.const 1064) (i32.add (local.get $address) (i32.const 4)) (i32.const 32))"
-        }
-        false => "(i64.store (i32.const 1064) (i64.const 7))",
-    };
+/// A transfer of one atto of the chain's own to an owner on a chain, both given by instructions.
+fn transfer(chain: &str, owner: &str) -> String {
+    let zeros = "(i64.const 0) (i64.const 0) (i64.const 0)";
     format!(
-        "{chain} (i32.store8 (i32.const 1096) (i32.const 1)) (i64.store (i32.const 1136) (i64.const 1))"
+        "(call $transfer (i32.const 0) (i64.const 0) {zeros} {chain}
+            (i32.const 1) {owner} {zeros} (i64.const 1) (i64.const 0))"
     )
 }
+
+/// A number that is new in each turn.
+const NEXT: &str = "(i64.extend_i32_u (global.get $next))";
+const ELSEWHERE: &str = "(i64.const 7) (i64.const 0) (i64.const 0) (i64.const 0)";
 
 #[rustfmt::skip]
 pub(crate) fn cases() -> Vec<Case> {
@@ -191,9 +189,9 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("message/1 KiB", 3_000, &format!("{message} (i32.store (i32.const 1196) (i32.const 1024))"), "(call $send (i32.const 1024))"),
         Case::new("call/another", 20_000, "(i32.store (i32.const 96) (i32.const 0))",
             &format!("(call $call (i32.const 1) {SELF} (i32.const 96) (i32.const 4) (i32.const 64))")).calls(),
-        Case::new("transfer/new account", 50_000, &transfer(true), &format!("(call $step) (i32.store (i32.const 1104) (global.get $next)) {TRANSFER}")),
-        Case::new("transfer/one account", 50_000, &transfer(true), TRANSFER),
-        Case::new("transfer/another chain", 10_000, &transfer(false), TRANSFER),
+        Case::new("transfer/new account", 50_000, "", &format!("(call $step) {}", transfer(CHAIN, NEXT))),
+        Case::new("transfer/one account", 50_000, "", &transfer(CHAIN, "(i64.const 1)")),
+        Case::new("transfer/another chain", 10_000, "", &transfer(ELSEWHERE, "(i64.const 1)")),
         Case::new("emit/one stream", 50_000, "(i32.store (i32.const 96) (i32.const 1))",
             "(drop (call $emit (i32.const 96) (i32.const 4) (i32.const 96) (i32.const 1)))"),
         Case::new("emit/new streams", 50_000, "",

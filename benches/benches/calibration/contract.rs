@@ -62,7 +62,8 @@ const IMPORTS: &str = r#"
     (import "resident:app/runtime" "authenticated-owner" (func $signer (param i32)))
     (import "resident:app/runtime" "owner-balance"
         (func $balance (param i32 i64 i64 i64 i64 i32)))
-    (import "resident:app/runtime" "transfer" (func $transfer (param i32)))
+    (import "resident:app/runtime" "transfer"
+        (func $transfer (param i32 i64 i64 i64 i64 i64 i64 i64 i64 i32 i64 i64 i64 i64 i64 i64)))
     (import "resident:app/runtime" "send-message" (func $send (param i32)))
     (import "resident:app/runtime" "call-application"
         (func $call (param i32 i64 i64 i64 i64 i32 i32 i32)))

@@ -220,8 +220,15 @@ impl<'a> Staging<'a> {
         only: Option<BTreeSet<usize>>,
         start: &mut Start<'_, R>,
     ) -> Result<Pass<R>, BlockError> {
+        self.pass_of(Attempt::new(only), start)
+    }
+
+    fn pass_of<R: TransactionRunner>(
+        &mut self,
+        mut attempt: Attempt,
+        start: &mut Start<'_, R>,
+    ) -> Result<Pass<R>, BlockError> {
         let mut tracker = start()?;
-        let mut attempt = Attempt::new(only);
         self.candidates.iter_mut().for_each(Candidate::reset);
         self.passes += 1;
         self.attempt(&mut attempt, &mut tracker)?;

@@ -109,13 +109,16 @@ impl LocalNode {
         let turn = height.saturating_add(lock.idle_turns.load(Ordering::Relaxed));
         let mut inbox = InboxTurn::begin(self, chain, turn, now).await?;
         let mut news = NewsTurn::begin(self, chain, turn).await?;
+        // A block of news alone is no answer to bundles, as long as there are some that were not tried.
+        let mut news_come_last = false;
         loop {
             let mut transactions = match has_bundles {
                 true => inbox.bundles(self).await?,
                 false => Vec::new(),
             };
+            let bundles = transactions.len();
             // Behind the bundles: one that does not fit any block is only rejected when it comes first.
-            if !inbox.is_alone() || transactions.is_empty() {
+            if bundles == 0 || !(inbox.is_alone() || news_come_last) {
                 transactions.extend(news.updates(self).await?);
             }
             if transactions.is_empty() {
@@ -124,6 +127,11 @@ impl LocalNode {
             let draft = self.draft(chain, transactions, owner, now).await?;
             let mut staged = self.stage(draft).await?;
             inbox.note(&staged, self.config.never_reject());
+            if bundles > 0 && !has_bundle(&staged) {
+                news.put_off();
+                news_come_last = true;
+                continue;
+            }
             news.note(&staged);
             if !staged.execution.executed.block.transactions.is_empty() {
                 let batch = &mut staged.execution.batch;
@@ -254,6 +262,11 @@ impl LocalNode {
         });
         staged.await?
     }
+}
+
+fn has_bundle(staged: &StagedBlock) -> bool {
+    let mut transactions = staged.execution.executed.block.transactions.iter();
+    transactions.any(|transaction| transaction.bundle().is_some())
 }
 
 fn check_owner(executor: &Executor, draft: &BlockDraft) -> Result<(), NodeError> {

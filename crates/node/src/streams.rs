@@ -161,6 +161,14 @@ impl NewsTurn {
             .collect())
     }
 
+    /// Nothing became of the draft: its block is not used.
+    pub(crate) fn put_off(&mut self) {
+        if !self.draft.is_empty() {
+            self.draft.clear();
+            self.drafts_left += 1;
+        }
+    }
+
     /// Notes what became of the draft.
     pub(crate) fn note(&mut self, staged: &StagedBlock) {
         let mut waiting: BTreeSet<_> = self.draft.keys().copied().collect();

@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Attempt {
     /// If set, only these of the candidates that may wait are tried: the pass is there to find something out.
     only: Option<BTreeSet<usize>>,
+    /// Whether not even those that cannot wait are tried.
+    is_alone: bool,
     /// Which candidate each transaction of the block is.
     included: Vec<usize>,
     /// Accepted bundles and updates among them.
@@ -67,6 +69,14 @@ impl Attempt {
     /// The operation that others left no room for, if there is one, and its failure.
     pub(super) fn crowded_out(&self) -> Option<&(usize, Failure)> {
         self.crowded_out.as_ref()
+    }
+
+    /// A pass over nothing but one candidate.
+    pub(super) fn alone(index: usize) -> Self {
+        Self {
+            is_alone: true,
+            ..Self::new(Some(BTreeSet::from([index])))
+        }
     }
 
     /// Those that others left no room for, in their order.
@@ -132,7 +142,7 @@ impl Staging<'_> {
                 attempt.dropped_senders.extend(origin);
                 continue;
             }
-            if may_wait && attempt.leaves_out(index) {
+            if (may_wait || attempt.is_alone) && attempt.leaves_out(index) {
                 continue;
             }
             match self.policy {

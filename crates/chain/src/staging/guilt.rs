@@ -12,19 +12,20 @@
 //!
 //! What was not refused but did not fit is not traced like this, because the last straw is not to blame. There the
 //! one gives way that used the most of what ran out, be it in its own transaction or by what its application
-//! does at the end of the block.
+//! does at the end of the block. The first of the block is spared, unless it used more than all others together:
+//! whoever had to wait comes first in a later block, and must not wait again.
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
 use resident_base::ApplicationId;
 use resident_execution::{Failure, FailureReason, Refusal, Stop};
 
-use super::{Candidate, Pass, Staging, Start};
+use super::{Attempt, Candidate, Pass, Staging, Start};
 use crate::{BlockError, DropReason, TransactionRunner, committed::refused};
 
-/// So often only one gives way for want of room; after that twice as many every time, so that some blocks' worth of
-/// small ones is found soon.
-const SINGLE_CROWDINGS: u32 = 8;
+/// So often only one gives way for want of room; after that twice as many every time. A pass over a full block costs a
+/// good part of what may be spent on all of them, so room has to be found in a few.
+const SINGLE_CROWDINGS: u32 = 1;
 
 /// What is known about who is not to blame.
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub(super) struct Innocence {
     place_of_last: usize,
     /// How often there was no room.
     crowdings: u32,
+    /// Who found no room in the pass that was refused.
+    crowded: Vec<usize>,
 }
 
 /// Candidates one of which is to blame, in their order.
@@ -122,6 +125,7 @@ impl Staging<'_> {
             self.close(&Suspects::all(&pass).list, &reason);
             return Ok(());
         }
+        self.innocence.crowded = pass.attempt.crowded().to_vec();
         let mut suspects = match self.who_used_most(&pass) {
             Some(Most::Transactions(indexes)) => return self.give_way(&indexes, pass, start),
             Some(Most::Application(id)) => Suspects::touching(&pass, &id),
@@ -253,9 +257,33 @@ impl Staging<'_> {
         let known = (!refusal.is_unpaid).then_some(&failure);
         match self.refused_alone(index, attempt.accepted(), known, start)? {
             Some(failure) => self.candidates[index].reject_for_good(failure),
-            None => self.remove(index, DropReason::Refused(failure)),
+            None => self.leave_out(index, attempt.accepted(), failure),
         }
         Ok(())
+    }
+
+    /// Leaves out what is refused with others; or, if those are all later ones of its sender, which would have to
+    /// wait with it, leaves them out.
+    fn leave_out(&mut self, index: usize, together: &BTreeSet<usize>, failure: Failure) {
+        let origin = self.candidates[index].origin();
+        let is_own = |other: &usize| self.candidates[*other].origin() == origin;
+        let has_fitted = matches!(failure.reason, FailureReason::Crowded(_));
+        // The room that is made is not for those who had found none.
+        let crowded = match has_fitted {
+            true => std::mem::take(&mut self.innocence.crowded),
+            false => Vec::new(),
+        };
+        let is_first = together.first() == Some(&index) && together.len() > 1;
+        if has_fitted && is_first && origin.is_some() && together.iter().all(is_own) {
+            for later in together.iter().skip(1) {
+                self.remove(*later, DropReason::Refused(failure.clone()));
+            }
+        } else {
+            self.remove(index, DropReason::Refused(failure.clone()));
+        }
+        for index in crowded {
+            self.remove(index, DropReason::Failed(failure.clone()));
+        }
     }
 
     /// Why a bundle is refused with nobody but the earlier ones of its sender, which are not refused without it.
@@ -270,6 +298,9 @@ impl Staging<'_> {
         let Some(failure) = failure.filter(|_| self.may_be_rejected(index)) else {
             return Ok(None);
         };
+        if matches!(failure.reason, FailureReason::Crowded(_)) {
+            return self.fits_no_block(index, start);
+        }
         let origin = self.candidates[index].origin();
         let earlier = together.range(..index).copied();
         let earlier: BTreeSet<usize> = earlier
@@ -300,6 +331,23 @@ impl Staging<'_> {
         Ok(without.refusal.is_none().then_some(failure))
     }
 
+    /// Why there would be no room for a bundle even if it were all of the block, if so.
+    fn fits_no_block<R: TransactionRunner>(
+        &mut self,
+        index: usize,
+        start: &mut Start<'_, R>,
+    ) -> Result<Option<Failure>, BlockError> {
+        let pass = self.pass_of(Attempt::alone(index), start)?;
+        Ok(match pass.refusal.map(|refusal| *refusal) {
+            Some(Refusal {
+                stop: Stop::Failure(failure),
+                is_unpaid: false,
+                ..
+            }) => Some(failure).filter(Failure::is_limit),
+            _ => None,
+        })
+    }
+
     /// Whether nobody refuses a block of what cannot wait. An empty one enters no application.
     fn operations_are_innocent(&self) -> bool {
         let cannot_wait = |candidate: &Candidate| !candidate.transaction.may_wait();
@@ -318,6 +366,9 @@ impl Staging<'_> {
         };
         let used = |(position, index)| (pass.tracker.used(position, kind), index);
         let mut used: Vec<(u64, usize)> = pass.attempt.accepted_positions().map(used).collect();
+        if used.len() > 1 && self.is_spared(&used) {
+            used.remove(0);
+        }
         used.sort_by_key(|used| Reverse(*used));
         let most_used = used.first().map_or(0, |(used, _)| *used);
         let application = refusal.shares.iter().max_by_key(|(_, used)| **used);
@@ -331,6 +382,18 @@ impl Staging<'_> {
                 Some(Most::Transactions(most.map(|(_, index)| index).collect()))
             }
         }
+    }
+
+    /// Whether the first of these does not give way: it used no more than all others together, or there would be
+    /// nobody left.
+    fn is_spared(&self, used: &[(u64, usize)]) -> bool {
+        let Some(((first_used, first), others)) = used.split_first() else {
+            return false;
+        };
+        let origin = self.candidates[*first].origin();
+        let total: u64 = others.iter().map(|(used, _)| *used).sum();
+        let is_of_another = |(_, index): &(u64, usize)| self.candidates[*index].origin() != origin;
+        *first_used <= total || !others.iter().any(is_of_another)
     }
 
     /// Lets those who used most of what ran out give way, the first of whom may be refused even alone.
@@ -348,18 +411,11 @@ impl Staging<'_> {
         else {
             return Ok(());
         };
-        let (failure, crowded) = (failure.clone(), pass.attempt.crowded().to_vec());
+        let failure = failure.clone();
         for other in others {
             self.remove(*other, DropReason::Refused(failure.clone()));
         }
-        self.convict(*most, pass, start)?;
-        // The room that somebody made who only waits is not for those who had found none.
-        if self.candidates[*most].settled_failure().is_none() {
-            for index in crowded {
-                self.remove(index, DropReason::Failed(failure.clone()));
-            }
-        }
-        Ok(())
+        self.convict(*most, pass, start)
     }
 
     fn reason_to_close(&mut self) -> Option<DropReason> {

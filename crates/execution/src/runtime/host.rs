@@ -154,10 +154,7 @@ impl ContractHost for RuntimeHandle {
             },
             false => Authority::default(),
         };
-        let response = self.enter(callee.into(), authority, Entry::Operation(argument))?;
-        self.usage
-            .charge_fuel(response.len() as u64 * host_cost::BYTE)?;
-        Ok(response)
+        self.enter(callee.into(), authority, Entry::Operation(argument))
     }
 
     fn assert_before(&mut self, timestamp: u64) -> Result<(), Stop> {

@@ -200,11 +200,18 @@ impl RuntimeHandle {
         let entered = dispatch(&mut instance, lent, entry);
         *self = entered.host;
         self.note_instance(instance.memory_bytes());
+        // What it answers is copied at its own expense.
+        let answered = entered.result.as_ref().map_or(0, Vec::len);
+        let paid = self
+            .usage
+            .charge_fuel(answered as u64 * host_cost::BYTE)
+            .map_err(|stop| stop.within(id));
         self.pop_frame();
         self.instances.put(id, instance);
         let response = entered
             .result
             .map_err(|error| self.usage.whose(Stop::of_call(error, id)))?;
+        paid?;
         self.check_memory().map_err(|stop| stop.within(id))?;
         Ok(response)
     }

@@ -29,7 +29,7 @@ impl RuntimeHandle {
                 self.check_permitted(application_id.into())?;
                 let authority = Authority::of_signer(self.context.authenticated_owner);
                 let response = self.enter(application_id, authority, Entry::Operation(bytes))?;
-                self.charge_response(application_id, response.len())?;
+                self.keep(response.len())?;
                 Ok(response)
             }
             Action::Operation(Operation::System(operation)) => {
@@ -41,15 +41,6 @@ impl RuntimeHandle {
             Action::ProcessStreams(update) => self.update_subscriber(update),
             Action::Message { context, message } => self.receive(context, message),
         }
-    }
-
-    /// What an operation answers becomes part of the block, at the expense of the application.
-    fn charge_response(&mut self, id: ApplicationId, bytes: usize) -> Result<(), Stop> {
-        let fuel = bytes as u64 * host_cost::BYTE;
-        self.usage.charge_fuel(fuel)?;
-        let report = self.transaction.by_application.entry(id).or_default();
-        report.fuel += fuel;
-        self.keep(bytes)
     }
 
     fn begin_operation(

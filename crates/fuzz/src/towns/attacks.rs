@@ -166,6 +166,11 @@ pub(super) fn blows(attack: Attack, scene: &Scene<'_>, random: &mut Random) -> V
         Attack::Crowd => (0..1 + random.below(3))
             .map(|_| crowd(scene, random))
             .collect(),
+        // Each of them takes several calls, and those of one sender come one after the other.
+        Attack::Blob | Attack::BlobLater | Attack::Event | Attack::Future => {
+            let count = random.choose(&[1, 2, 6]);
+            many(attack, scene, random, count)
+        }
         Attack::Nowhere | Attack::LoudLater | Attack::Loud | Attack::Greedy => {
             let count = 1 + random.below(3);
             many(attack, scene, random, count)

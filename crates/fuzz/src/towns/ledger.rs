@@ -7,7 +7,9 @@ use resident_chain::{
     Cursor, ExecutedBlock, IncomingBundle, MessageAction, PostedMessage, Transaction,
     TransactionOutcome,
 };
-use resident_execution::{Message, MessageKind, OutgoingMessage, SystemMessage};
+use resident_execution::{
+    Message, MessageKind, Operation, OutgoingMessage, SystemMessage, SystemOperation,
+};
 
 use super::commands::Mark;
 use crate::compare::{Difference, ensure};
@@ -44,6 +46,8 @@ pub(super) struct Ledger {
     /// An application whose bundles are not rejected.
     pub(super) listed: Option<ApplicationId>,
     pub(super) parcels: BTreeMap<Route, Parcel>,
+    /// Chains whose owners closed them.
+    pub(super) closed: BTreeSet<ChainId>,
     /// All fees of all blocks.
     pub(super) fees: Amount,
     /// What honest messages have counted, by chain and application.
@@ -69,6 +73,9 @@ impl Ledger {
                         let key = (chain, update.subscriber, stream.0, stream.1);
                         self.told.insert(key, head.next_index);
                     }
+                }
+                Transaction::ExecuteOperation(Operation::System(SystemOperation::CloseChain)) => {
+                    self.closed.insert(chain);
                 }
                 Transaction::ExecuteOperation(_) => {}
             }

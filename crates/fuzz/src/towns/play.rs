@@ -22,7 +22,7 @@ use crate::{compare::Difference, random::Random, tally::Tally};
 /// The stream that honest applications follow.
 const NEWS: u32 = 7;
 /// Calls after which everything must have come to an end.
-const MAX_SETTLING: usize = 40;
+const MAX_SETTLING: usize = 250;
 
 /// A town and what goes on in it.
 pub(super) struct Play<'a> {

@@ -32,11 +32,19 @@ const MAX_REASON: usize = 200;
 /// A subscription: chain, follower, chain and name of the stream.
 pub(super) type Subscription = (ChainId, ApplicationId, ChainId, StreamId);
 
+/// A stream that an honest application follows.
+struct Followed {
+    subscription: Subscription,
+    /// Of how many events it was told.
+    told: u32,
+    /// Calls in which it was told of nothing, though there was something.
+    calls: u32,
+}
+
 /// Looks at every step.
 pub(super) struct Watch {
     attack: Attack,
-    /// Subscriptions of honest applications, with how many calls there has been news for them.
-    followed: Vec<(Subscription, u32)>,
+    followed: Vec<Followed>,
     max_bundles: u32,
     max_failures: u32,
 }
@@ -56,7 +64,11 @@ impl Watch {
 
     /// From now on an honest application must be told of a stream.
     pub(super) fn follow(&mut self, subscription: Subscription) {
-        self.followed.push((subscription, 0));
+        self.followed.push(Followed {
+            subscription,
+            told: 0,
+            calls: 0,
+        });
     }
 
     /// A bundle was put into an inbox.
@@ -112,7 +124,12 @@ impl Watch {
                 .iter()
                 .map(|(route, head)| why(block.as_ref(), route, head));
             let why = why.collect::<Vec<_>>().join("; ");
-            format!("nothing is decided, though not everything waits for something: {why}")
+            let block = block
+                .as_ref()
+                .map(|block| block.executed.block.transactions.len());
+            format!(
+                "nothing is decided (transactions: {block:?}), though not everything waits for something: {why}"
+            )
         })?;
         self.wait(town, &heads, &taken, block.as_ref())?;
         self.check_news(town, chain, tally)
@@ -166,6 +183,9 @@ impl Watch {
     pub(super) fn finish(&self, town: &Town) -> Result<(), Difference> {
         self.check_money(town)?;
         for (number, citizen) in town.citizens.iter().enumerate() {
+            if town.ledger.closed.contains(&citizen.chain) {
+                continue;
+            }
             for id in [town.honest, town.shared] {
                 let key = (citizen.chain, id);
                 let expected = town.ledger.counted.get(&key).copied().unwrap_or_default();
@@ -262,17 +282,21 @@ impl Watch {
     ) -> Result<(), Difference> {
         let attack = self.attack.to_string();
         let followed = self.followed.iter_mut();
-        for (subscription, calls) in followed.filter(|((on, ..), _)| *on == chain) {
-            if !is_new(town, subscription) {
-                if *calls > 0 {
-                    measure(tally, figures::NEWS, &attack, u64::from(*calls));
-                }
-                *calls = 0;
-                continue;
+        for followed in followed.filter(|followed| followed.subscription.0 == chain) {
+            let (emitted, told) = news(town, &followed.subscription);
+            if told > followed.told {
+                measure(tally, figures::NEWS, &attack, u64::from(followed.calls) + 1);
             }
-            *calls += 1;
-            ensure(*calls <= NEWS_CALLS, || {
-                format!("an honest application is not told of events for {calls} calls")
+            followed.calls = match told == emitted || told > followed.told {
+                true => 0,
+                false => followed.calls + 1,
+            };
+            followed.told = told;
+            let calls = followed.calls;
+            ensure(calls <= NEWS_CALLS, || {
+                format!(
+                    "an honest application was told of {told} events, and for {calls} calls not of the {emitted} that there are"
+                )
             })?;
         }
         Ok(())
@@ -280,7 +304,10 @@ impl Watch {
 
     fn is_anything_new(&self, town: &Town) -> bool {
         let mut followed = self.followed.iter();
-        followed.any(|(subscription, _)| is_new(town, subscription))
+        followed.any(|followed| {
+            let (emitted, told) = news(town, &followed.subscription);
+            emitted > told
+        })
     }
 
     fn is_anything_undelivered(&self, town: &Town) -> bool {
@@ -292,12 +319,13 @@ impl Watch {
     }
 }
 
-/// Whether there are events that a follower was not told of.
-fn is_new(town: &Town, subscription: &Subscription) -> bool {
+/// How many events there are, and how many a follower was told of.
+fn news(town: &Town, subscription: &Subscription) -> (u32, u32) {
     let (_, _, from, stream) = subscription;
     let emitted = town.ledger.emitted.get(&(*from, stream.clone()));
     let told = town.ledger.told.get(subscription);
-    emitted.copied().unwrap_or_default() > told.copied().unwrap_or_default()
+    let number = |number: Option<&u32>| number.copied().unwrap_or_default();
+    (number(emitted), number(told))
 }
 
 /// The inbox has exactly what was sent to it and no block has taken.

@@ -67,7 +67,11 @@ impl Scene {
 }
 
 fn is_memory(reason: &FailureReason) -> bool {
-    *reason == FailureReason::Limit(LimitKind::MemoryBytes)
+    matches!(
+        reason,
+        FailureReason::Limit(LimitKind::MemoryBytes)
+            | FailureReason::Crowded(LimitKind::MemoryBytes)
+    )
 }
 
 /// Two million small writes once took a gigabyte.

@@ -201,7 +201,7 @@ fn a_contract_publishes_a_module_that_runs_in_the_same_block() {
         "{once}, {twice}"
     );
     assert!(
-        twice - once < 1_020 * code.bytes.len() as u64,
+        twice - once < 10_000 * code.bytes.len() as u64,
         "{once}, {twice}"
     );
 }

@@ -236,7 +236,7 @@ fn free_applications_pay_nothing_and_have_limits_like_others() {
             ..Prices::default()
         },
         limits: ResourceLimits {
-            transaction_fuel: 100_000,
+            transaction_fuel: 1_000_000,
             ..ResourceLimits::default()
         },
         free_applications: [free].into(),

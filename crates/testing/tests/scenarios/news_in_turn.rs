@@ -1,6 +1,6 @@
 //! Applications take turns with the news of streams that they follow, whoever else fails on them.
 
-use resident_base::{Amount, ApplicationId, Bytecode, ChainId};
+use resident_base::{Amount, ApplicationId, Bytecode, ChainId, CryptoHash};
 use resident_chain::{DropReason, Transaction};
 use resident_node::{CommittedBlock, NodeConfig};
 
@@ -144,4 +144,38 @@ fn who_never_ends_is_not_run_again_and_again() {
         runs += block.dropped_updates.len();
     }
     assert!(runs <= 6, "{runs} runs");
+}
+
+/// A block of news alone used to end a call in which the bundles that were tried wait for something: those behind,
+/// which do not, were not tried in it.
+#[test]
+fn news_do_not_end_a_call_before_every_sender_was_tried() {
+    let scene = Scene::new(|config| config.max_bundles = 1);
+    let honest = scene.create(evil::code(), 1);
+    scene.follow(honest[0], 1);
+    scene.emit(1);
+    // Senders are asked in the order of their ids at first.
+    let mut senders: Vec<_> = [10, 11].map(|seed| (scene.net.chain(seed), seed)).into();
+    senders.sort();
+    let [(first, key), (payer, payer_key)] = senders[..] else {
+        unreachable!()
+    };
+    let never = CryptoHash::of_bytes(b"no blob has this hash");
+    let waits = Do::new().assert_blob(never);
+    let send = Do::new().send(scene.follower, false, &waits);
+    scene
+        .net
+        .propose(first, key, vec![run(scene.source, &send)]);
+    scene
+        .net
+        .propose(payer, payer_key, vec![pay(scene.follower, 5)]);
+    scene.net.deliver();
+    let before = scene.net.balance(scene.follower);
+    let block = scene.process().expect("there is a payment");
+    assert_eq!(block.executed.block.transactions.len(), 1);
+    let paid = before.saturating_add(Amount::from_tokens(5));
+    assert_eq!(scene.net.balance(scene.follower), paid);
+    // The news are told in the next one.
+    let block = scene.process().expect("there are news");
+    assert_eq!(told(&block), honest);
 }

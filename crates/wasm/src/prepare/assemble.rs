@@ -52,7 +52,6 @@ pub(super) fn assemble(
         starting_image,
         compile_work: parsed.work,
         instance_work: instance_work(&parsed, &segments),
-        shape: parsed.shapes,
         function_names: parsed.names,
     })
 }

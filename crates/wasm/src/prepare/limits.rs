@@ -67,7 +67,7 @@ impl Limits {
     /// The limits of the protocol for services. Only nodes that answer queries compile them, and not on the threads
     /// of blocks; what builds answers to queries is far larger than a contract.
     pub const SERVICE: Self = Self {
-        compile_work: 40_000_000_000,
+        compile_work: 25_000_000_000,
         ..Self::PROTOCOL
     };
 

@@ -58,7 +58,6 @@ pub use error::{PrepareError, RefusalReason};
 pub use image::StartingImage;
 pub(crate) use image::WORD_BYTES;
 pub use limits::Limits;
-pub use shape::Shape;
 pub use stack::{STACK_UNIT_BYTES, STACK_UNITS};
 pub use surface::{AbiExport, AbiImport, AbiSurface, OtherExports, ValueType};
 
@@ -106,8 +105,6 @@ pub struct PreparedModule {
     pub compile_work: u64,
     /// What it takes to make an instance of it, in nanoseconds.
     pub instance_work: u64,
-    /// X
-    pub shape: Vec<Shape>,
     /// Names of functions by index, as far as the module carries them. For traces only: neither
     /// `bytes` nor `hash` depend on them.
     pub function_names: BTreeMap<u32, String>,

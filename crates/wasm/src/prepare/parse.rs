@@ -16,7 +16,7 @@ use super::{
     body::{self, Layout},
     check,
     error::within,
-    shape::{BodyTypes, Shape, Source, shape_of},
+    shape::{BodyTypes, Source, shape_of},
     work,
 };
 
@@ -54,7 +54,6 @@ pub(super) struct ParsedModule<'a> {
     pub(super) names: BTreeMap<u32, String>,
     /// What all of it makes a compiler do, in nanoseconds.
     pub(super) work: u64,
-    pub(super) shapes: Vec<Shape>,
 }
 
 /// Validates and checks a module, and instruments its functions.
@@ -383,7 +382,6 @@ impl<'a> Reader<'a, '_> {
             result_types: &self.module.result_types,
         };
         let shape = shape_of(body, type_index, source, types)?;
-        self.module.shapes.push(shape);
         self.add_work(start, shape.work())
     }
 

@@ -12,21 +12,21 @@ use super::weights::{self, Kind, kind_of};
 
 /// What one function makes a compiler do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     /// Time of its operators one by one, in nanoseconds.
-    pub operators: u64,
+    pub(super) operators: u64,
     /// Basic blocks.
-    pub blocks: u64,
+    pub(super) blocks: u64,
     /// What has a name of its own in a compiler: parameters, locals, results of blocks, and places for operands.
-    pub variables: u64,
+    pub(super) variables: u64,
     /// Values that branches hand over to places where others arrive, too.
-    pub joins: u64,
+    pub(super) joins: u64,
     /// Results that are the same wherever they are computed, and may be kept from one place to another.
-    pub kept: u64,
+    pub(super) kept: u64,
     /// Loads times basic blocks behind which the same can be loaded again.
-    pub loaded: u64,
+    pub(super) loaded: u64,
     /// Loops around each basic block, added up.
-    pub loop_depths: u64,
+    pub(super) loop_depths: u64,
 }
 
 /// What is known of a function from before it was instrumented.
@@ -150,6 +150,8 @@ struct Counter<'t> {
     /// What comes after the last write to memory, as far as control gets there.
     since_write: Region,
     is_live: bool,
+    /// Whether the last operator was a constant.
+    is_constant: bool,
     /// Offsets that were stored to since the last call.
     stored: BTreeSet<u64>,
     /// How many of them were loaded again.
@@ -173,6 +175,7 @@ impl<'t> Counter<'t> {
             frames: Vec::new(),
             since_write: Region::default(),
             is_live: true,
+            is_constant: false,
             stored: BTreeSet::new(),
             forwarded: 0,
         };
@@ -184,6 +187,7 @@ impl<'t> Counter<'t> {
         use Operator as O;
         self.shape.operators += weights::of(operator);
         self.value(kind_of(operator));
+        self.is_constant = matches!(operator, O::I32Const { .. } | O::I64Const { .. });
         match operator {
             O::Block { blockty } => self.open(false, *blockty, 1),
             O::Loop { blockty } => self.open(true, *blockty, 2),
@@ -209,13 +213,12 @@ impl<'t> Counter<'t> {
                 self.add_blocks(u64::from(targets.len()));
                 self.is_live = false;
             }
-            O::LocalSet { local_index } | O::LocalTee { local_index } => {
+            O::LocalTee { local_index } if u64::from(*local_index) == self.fuel => {
                 self.assigned += 1;
-                if u64::from(*local_index) == self.fuel {
-                    // Each of these results is another one, and all are used where they are made.
-                    self.shape.kept = self.shape.kept.saturating_sub(1);
-                }
+                // The comparison with zero that follows is used where it is made.
+                self.shape.kept = self.shape.kept.saturating_sub(1);
             }
+            O::LocalSet { .. } | O::LocalTee { .. } => self.assigned += 1,
             O::Call { function_index } => {
                 let ty = self.types.functions[*function_index as usize];
                 self.call(ty);
@@ -234,7 +237,8 @@ impl<'t> Counter<'t> {
         match kind {
             Kind::Pure => self.shape.kept += 1,
             Kind::Sum => {
-                self.shape.kept += 1;
+                // With a constant it is made anew in each block instead.
+                self.shape.kept += u64::from(!self.is_constant);
                 if self.forwarded > weights::FREE_FORWARDED {
                     self.shape.operators += weights::FORWARDED;
                 }

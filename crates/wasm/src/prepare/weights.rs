@@ -24,10 +24,13 @@ pub(super) const FREE_FORWARDED: u64 = 8;
 
 const NAME: u64 = 150;
 const CONSTANT: u64 = 1_500;
-const MEMORY_ACCESS: u64 = 8_000;
+const MEMORY_ACCESS: u64 = 10_000;
 const GLOBAL: u64 = 3_000;
 const DIVISION: u64 = 12_000;
 const LIBRARY_CALL: u64 = 40_000;
+const CHECKED_CONVERSION: u64 = 16_000;
+/// Rules for sums look at what they are made of.
+const SUM: u64 = 10_000;
 const OTHER: u64 = 4_000;
 
 /// The time of one operator on its own.
@@ -43,7 +46,9 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
         O::Call { .. } | O::CallIndirect { .. } => CALL,
         other if pays_by_size(other) => LIBRARY_CALL,
         other if is_load(other) || is_store(other) => MEMORY_ACCESS,
-        other if Costs::of(other) == Costs::DIVISION || is_checked_conversion(other) => DIVISION,
+        other if Costs::of(other) == Costs::DIVISION => DIVISION,
+        other if is_checked_conversion(other) => CHECKED_CONVERSION,
+        other if kind_of(other) == Kind::Sum => SUM,
         _ => OTHER,
     }
 }
@@ -53,7 +58,7 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
 pub(super) enum Kind {
     /// The same operands give the same result, at any place.
     Pure,
-    /// As [`Kind::Pure`], and sums can be regrouped.
+    /// As [`Kind::Pure`]; sums can be regrouped, and those with a constant are cheap enough to be made anew.
     Sum,
     /// Reads memory, at this offset.
     Load(u64),
@@ -90,7 +95,9 @@ pub(super) fn kind_of(operator: &Operator<'_>) -> Kind {
         | O::I32Xor
         | O::I64Xor
         | O::I32Or
-        | O::I64Or => Kind::Sum,
+        | O::I64Or
+        | O::I32And
+        | O::I64And => Kind::Sum,
         other if pays_by_size(other) => Kind::Other,
         other => match (offset_of(other), is_store(other)) {
             (Some(offset), false) => Kind::Load(offset),

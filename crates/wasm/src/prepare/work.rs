@@ -12,7 +12,7 @@
 //! * ranges of one value are merged one by one, so blocks also cost in their square;
 //! * a function that something outside can call needs a bridge, and each type and import as well.
 
-use super::Shape;
+use super::shape::Shape;
 
 const FUNCTION: u64 = 60_000;
 const BLOCK: u64 = 10_000;
@@ -21,7 +21,7 @@ const BLOCK_PAIR: u64 = 13;
 /// A value that lives across a basic block.
 const LIVE: u64 = 450;
 /// A pair of results that may be kept, and so compete for registers.
-const KEPT_PAIR: u64 = 1;
+const KEPT_PAIR: u64 = 3;
 /// A value that a branch hands over. It takes one more nanosecond for each variable of the function.
 const JOINED: u64 = 800;
 /// A loop around a basic block.

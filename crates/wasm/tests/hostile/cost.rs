@@ -620,7 +620,7 @@ fn report(name: &str, code: &[u8]) {
             .expect("Wasmer compiles")
     });
     println!(
-        "{name:<44} {:>8} bytes x{:<5.2} work {:>9} prepare {preparing:>6.3} s  Wasmtime {:>6.2} s {:>5} MiB  Wasmer {:>6.2} s {:>5} MiB  {:?}",
+        "{name:<44} {:>8} bytes x{:<5.2} work {:>9} prepare {preparing:>6.3} s  Wasmtime {:>6.2} s {:>5} MiB  Wasmer {:>6.2} s {:>5} MiB",
         code.len(),
         prepared.bytes.len() as f64 / code.len() as f64,
         prepared.compile_work,
@@ -628,41 +628,7 @@ fn report(name: &str, code: &[u8]) {
         first.1,
         second.0,
         second.1,
-        Totals::of(&prepared),
     );
-}
-
-/// What the functions of a module have, added up.
-#[derive(Debug, Default)]
-#[allow(dead_code)]
-struct Totals {
-    functions: u64,
-    ops: u64,
-    blocks: u64,
-    square: u64,
-    live: u64,
-    kept: u64,
-    loaded: u64,
-    joins: u64,
-    depths: u64,
-}
-
-impl Totals {
-    fn of(prepared: &PreparedModule) -> Self {
-        let mut sum = Totals::default();
-        for it in &prepared.shape {
-            sum.functions += 1;
-            sum.ops += it.operators / 1000;
-            sum.blocks += it.blocks * 10;
-            sum.square += it.blocks * it.blocks * 13 / 1000;
-            sum.live += it.variables * it.blocks * 450 / 1000;
-            sum.kept += it.kept * it.blocks * 225 / 1000;
-            sum.loaded += it.loaded * 225 / 1000;
-            sum.joins += it.joins * (800 + it.variables) / 1000;
-            sum.depths += it.loop_depths * 600 / 1000;
-        }
-        sum
-    }
 }
 
 /// The largest number for which a module is accepted.

@@ -59,7 +59,8 @@ fn imports_that_are_not_offered() {
     }
 }
 
-/// The same function as often as the limit allows: one value, many indices.
+/// The same function again and again: one value, and many pointers to it for a compiler to keep. The count is looked at first,
+/// before anything is allocated for it.
 #[test]
 fn an_import_a_thousand_times() {
     let text = |count: usize| {
@@ -74,8 +75,13 @@ fn an_import_a_thousand_times() {
         }
     );
     assert!(is_count, "{reason}");
-    // What is missing are the exports, so the imports were accepted.
     let reason = arena::refused(&importing(&text(1_000)));
+    assert!(
+        matches!(reason, RefusalReason::DuplicateImport { .. }),
+        "{reason}"
+    );
+    // What is missing are the exports, so the import was accepted.
+    let reason = arena::refused(&importing(&text(1)));
     assert!(
         matches!(reason, RefusalReason::MissingExport { .. }),
         "{reason}"

@@ -187,6 +187,7 @@ fn who_used_the_most_gives_way_whatever_the_order() {
         incoming(3, 1, &[(2, "send1")]),
         incoming(4, 1, &[(2, "a")]),
     ];
+    // The first of a block is spared, unless it used more than all others together, as here.
     for place in 0..=honest.len() {
         let mut transactions = honest.to_vec();
         transactions.insert(place, incoming(5, 1, &[(3, "send8")]));
@@ -217,6 +218,27 @@ fn the_room_that_is_made_is_not_for_the_next_in_line() {
     let staged = stage(transactions, &auto_retry(20)).unwrap();
     assert_eq!((staged.rejected().len(), staged.dropped().len()), (0, 15));
     assert_eq!((staged.transactions.len(), staged.passes), (3, 3));
+}
+
+/// Whoever comes first pays for what all need, such as loading an application. It is no reason to let the first give way,
+/// and then the next, until nobody is left.
+#[test]
+fn who_pays_for_all_does_not_give_way() {
+    for senders in [1, 2] {
+        let mut transactions = vec![incoming(2, 1, &[(1, "last3"), (1, "join")])];
+        transactions.extend((2..9).map(|height| incoming(2, height, &[(1, "join")])));
+        if senders == 2 {
+            transactions.extend((1..9).map(|height| incoming(3, height, &[(1, "join")])));
+        }
+        let staged = stage(transactions, &auto_retry(20)).unwrap();
+        assert_eq!(staged.rejected(), []);
+        assert!(staged.dropped().iter().all(|name| *name != (2, 1)));
+        assert!(
+            (1..=2).contains(&staged.transactions.len()),
+            "{:?}",
+            staged.dropped()
+        );
+    }
 }
 
 /// It takes all there is and wants more: no block has room for it, so it is rejected, and what it left no room for is
@@ -287,9 +309,9 @@ fn who_was_found_innocent_stays_when_time_runs_out() {
 /// a bounded number of passes.
 #[test]
 fn whatever_waits_something_is_decided() {
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 13] = [
         "a", "b", "fail", "refuse", "left", "right", "limit", "burn", "endless", "send3", "last4",
-        "send9",
+        "send9", "join",
     ];
     let mut state = 1_u64;
     let mut random = |below: u64| {
@@ -304,7 +326,7 @@ fn whatever_waits_something_is_decided() {
             .map(|_| {
                 let origin = random(8) as usize;
                 heights[origin] += 1;
-                let word = WORDS[random(12) as usize];
+                let word = WORDS[random(13) as usize];
                 let number = 1 + random(3) as u8;
                 incoming(
                     2 + origin as u8,

@@ -29,6 +29,8 @@ pub(super) struct Script {
     halves: BTreeSet<(ApplicationId, Vec<u8>)>,
     /// Applications that send a message when the block ends, and how many.
     last_words: BTreeMap<ApplicationId, u64>,
+    /// Applications that somebody has joined, which costs the first one more.
+    joined: BTreeSet<ApplicationId>,
     /// Messages of the running transaction, and of all of them.
     sent: (u64, u64),
     /// Fuel that was spent, whatever became of it.
@@ -67,6 +69,14 @@ impl Script {
             [b'l', b'a', b's', b't', count] => {
                 self.last_words
                     .insert(application_id, (count - b'0').into());
+            }
+            b"join" => {
+                let count = if self.joined.insert(application_id) {
+                    6
+                } else {
+                    1
+                };
+                self.send(application_id, count)?;
             }
             _ => {}
         }
