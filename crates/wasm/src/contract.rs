@@ -40,7 +40,7 @@ pub fn prepare_service<H: ContractHost>(code: &[u8]) -> Result<PreparedModule, P
     prepare_for(
         code,
         &ContractSurface::collect_service::<H>(),
-        &Limits::PROTOCOL,
+        &Limits::SERVICE,
     )
 }
 

@@ -232,6 +232,7 @@ fn grants_are_counted_by_message() {
         panic!("it is a credit")
     };
     let by_large = GRANT.into_amount().saturating_sub(amount);
+    // The first message also pays for loading the application.
     assert!(
         by_large > Amount::from_attos(POCKET_MONEY.into())
             && by_large < Amount::from_attos(500_000)

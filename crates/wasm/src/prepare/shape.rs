@@ -141,8 +141,10 @@ struct Counter<'t> {
     shape: Shape,
     types: BodyTypes<'t>,
     locals: u64,
-    /// The local that holds the fuel, to which only instrumentation assigns.
+    /// The local that holds the fuel, which only instrumentation uses.
     fuel: u64,
+    /// Operators since the last that put it on the operand stack.
+    since_fuel: u64,
     /// Assignments to locals so far.
     assigned: u64,
     depth: u64,
@@ -170,6 +172,7 @@ impl<'t> Counter<'t> {
             types,
             locals,
             fuel,
+            since_fuel: u64::MAX,
             assigned: 0,
             depth: 0,
             frames: Vec::new(),
@@ -186,7 +189,11 @@ impl<'t> Counter<'t> {
     fn operator(&mut self, operator: &Operator<'_>) {
         use Operator as O;
         self.shape.operators += weights::of(operator);
-        self.value(kind_of(operator));
+        let kind = match self.is_check(operator) {
+            true => Kind::Other,
+            false => kind_of(operator),
+        };
+        self.value(kind);
         self.is_constant = matches!(operator, O::I32Const { .. } | O::I64Const { .. });
         match operator {
             O::Block { blockty } => self.open(false, *blockty, 1),
@@ -213,11 +220,6 @@ impl<'t> Counter<'t> {
                 self.add_blocks(u64::from(targets.len()));
                 self.is_live = false;
             }
-            O::LocalTee { local_index } if u64::from(*local_index) == self.fuel => {
-                self.assigned += 1;
-                // The comparison with zero that follows is used where it is made.
-                self.shape.kept = self.shape.kept.saturating_sub(1);
-            }
             O::LocalSet { .. } | O::LocalTee { .. } => self.assigned += 1,
             O::Call { function_index } => {
                 let ty = self.types.functions[*function_index as usize];
@@ -230,6 +232,21 @@ impl<'t> Counter<'t> {
             O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryGrow { .. } => self.forget_all(),
             _ => (),
         }
+    }
+
+    /// Whether this compares the fuel with a constant, which is used where it is made and nowhere else.
+    fn is_check(&mut self, operator: &Operator<'_>) -> bool {
+        use Operator as O;
+        let is_check = self.since_fuel == 1 && self.is_constant && matches!(operator, O::I64LtS);
+        self.since_fuel = match operator {
+            O::LocalGet { local_index } | O::LocalTee { local_index }
+                if u64::from(*local_index) == self.fuel =>
+            {
+                0
+            }
+            _ => self.since_fuel.saturating_add(1),
+        };
+        is_check
     }
 
     /// Follows what an optimiser may know of a value.
