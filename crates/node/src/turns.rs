@@ -188,7 +188,11 @@ impl InboxTurn {
         let mut left = Left::default();
         for (incoming, reason) in &staged.dropped {
             let (origin, cursor) = key(incoming);
-            let is_first = first_place.is_none_or(|first| self.place(incoming) < Some(first));
+            let is_first = match reason {
+                // That depends on what came behind it, too.
+                DropReason::Refused(_) => included.is_empty(),
+                _ => first_place.is_none_or(|first| self.place(incoming) < Some(first)),
+            };
             let is_rejectable = may_be_rejected(&incoming.bundle, never_reject);
             match reason {
                 DropReason::AfterDropped => {}
