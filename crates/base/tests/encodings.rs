@@ -217,7 +217,7 @@ fn descriptions() {
         r#""config":{"ownership":{"super_owners":[],"owners":{"0x04":100},"#,
         r#""multi_leader_rounds":4294967295,"open_multi_leader_rounds":false,"#,
         r#""timeout_config":{"fast_round_duration":null,"base_timeout":10000000,"#,
-        r#""timeout_increment":1000000,"fallback_duration":18446744073709551615}},"#,
+        r#""timeout_increment":1000000,"fallback_duration":"18446744073709551615"}},"#,
         r#""balance":"0.000000000000000005","application_permissions":{"execute_operations":null,"#,
         r#""mandatory_applications":[],"manage_chain":[],"change_application_permissions":[],"#,
         r#""call_service_as_oracle":null,"make_http_requests":null}},"timestamp":6}"#,

@@ -8,6 +8,9 @@ use crate::{
     host::FuzzHost,
 };
 
+/// At least what a response takes in the guest's memory besides its own bytes.
+const RESPONSE_HEADER_BYTES: i64 = 64;
+
 impl Course<'_> {
     /// Makes a call with less fuel than it needs, and with just enough.
     pub(super) fn starve(&mut self) -> Result<(), Difference> {
@@ -28,15 +31,21 @@ impl Course<'_> {
             format!("a call that needs {spent} of fuel passes with {less}")
         })?;
         self.roll_back()?;
-        let exact = self.call(&entry, meters(spent))?;
+        // A guest must have fuel for the bytes of its response, which the host charges after the call.
+        let bytes = first.response.as_ref().map_or(0, Vec::len) as i64 + RESPONSE_HEADER_BYTES;
+        let exact = self.call(&entry, meters(spent + bytes))?;
         same(
             "the response with just enough fuel",
             &first.response,
             &exact.response,
         )?;
-        same("what is left of just enough fuel", &0, &exact.meters.fuel)?;
+        same(
+            "what is left of just enough fuel",
+            &bytes,
+            &exact.meters.fuel,
+        )?;
         same_state("just enough fuel", &after, self.lanes[0].snapshot())?;
-        self.keep(entry, meters(spent), exact);
+        self.keep(entry, meters(spent + bytes), exact);
         self.tally.count("fuel", "starved and repeated");
         Ok(())
     }

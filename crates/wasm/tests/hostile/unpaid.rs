@@ -71,7 +71,7 @@ fn a_long_way_forward() {
     ] {
         let fields = format!(
             "(func $begin (result i32) {} (i32.const 0))",
-            step.repeat(340)
+            step.repeat(200)
         );
         let code = contract(&respond("(call $begin)"), &fields);
         let ran = arena::run(name, &code, LEAST);

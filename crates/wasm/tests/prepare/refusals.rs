@@ -589,7 +589,7 @@ fn values_that_meet_in_too_many_places_are_refused() {
         matches!(
             reason,
             RefusalReason::Limit {
-                what: "number of values that a function joins",
+                what: "work of compiling the code",
                 ..
             }
         ),

@@ -47,7 +47,7 @@ struct AtLeast {
 #[test]
 fn version_1() {
     let at_least = AtLeast {
-        modules: 704,
+        modules: 703,
         returns: 15_697,
         traps: 431,
         exhaustions: 15,
@@ -60,7 +60,7 @@ fn version_1() {
 #[test]
 fn version_2() {
     let at_least = AtLeast {
-        modules: 803,
+        modules: 802,
         returns: 13_483,
         traps: 420,
         exhaustions: 4,
