@@ -172,8 +172,11 @@ impl Staging<'_> {
             && self.innocence.place_of_last == place;
         self.convict(suspects.list[place], refused, start)?;
         self.innocence.place_of_last = place;
+        if !is_behind_another {
+            return Ok(());
+        }
         // Where two stand together there may be more.
-        while is_behind_another {
+        loop {
             suspects
                 .list
                 .retain(|index| self.candidates[*index].is_open());
@@ -257,14 +260,14 @@ impl Staging<'_> {
         let known = (!refusal.is_unpaid).then_some(&failure);
         match self.refused_alone(index, attempt.accepted(), known, start)? {
             Some(failure) => self.candidates[index].reject_for_good(failure),
-            None => self.leave_out(index, attempt.accepted(), failure),
+            None => self.leave_out(index, attempt.accepted(), &failure),
         }
         Ok(())
     }
 
     /// Leaves out what is refused with others; or, if those are all later ones of its sender, which would have to
     /// wait with it, leaves them out.
-    fn leave_out(&mut self, index: usize, together: &BTreeSet<usize>, failure: Failure) {
+    fn leave_out(&mut self, index: usize, together: &BTreeSet<usize>, failure: &Failure) {
         let origin = self.candidates[index].origin();
         let is_own = |other: &usize| self.candidates[*other].origin() == origin;
         let has_fitted = matches!(failure.reason, FailureReason::Crowded(_));

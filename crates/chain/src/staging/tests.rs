@@ -222,7 +222,7 @@ fn a_bundle_without_room_waits_with_the_later_ones_of_its_sender() {
 /// It used to wait for a block in which it came first, and to be one of the few failures that are tolerated.
 #[test]
 fn a_bundle_that_no_block_has_room_for_is_rejected_wherever_it_stands() {
-    let transactions = vec![
+    let transactions = [
         incoming(2, 1, &[(1, "a")]),
         incoming(3, 1, &[(1, "limit")]),
         incoming(4, 1, &[(1, "endless")]),

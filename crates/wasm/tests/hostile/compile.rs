@@ -34,7 +34,7 @@ fn instructions_that_multiply() {
         )
     };
     survives("memory.grow, 100 times", &chain(100));
-    is_past("memory.grow, as often as fits", &chain(250_000), WORK);
+    is_past("memory.grow, as often as fits", &chain(25_000), WORK);
     let floats = |times: usize| {
         let code = repeat(times, &[I::F64Sqrt, I::F64Neg]);
         Raw::one(

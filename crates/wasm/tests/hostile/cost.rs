@@ -446,9 +446,9 @@ fn special(name: &str, a: usize, b: usize) -> Option<(String, String)> {
         "deep expression" => (
             X.to_owned(),
             format!(
-                "(local.set $x {}{})",
+                "(local.set $x {}(local.get $x){})",
                 "(i64.mul (i64.load (local.get $i)) ".repeat(a),
-                format!("(local.get $x){}", ")".repeat(a))
+                ")".repeat(a)
             )
             .repeat(b),
         ),
@@ -611,13 +611,13 @@ fn report(name: &str, code: &[u8]) {
         wasmtime
             .compile(prepared.clone())
             .map(|_| ())
-            .expect("Wasmtime compiles")
+            .expect("Wasmtime compiles");
     });
     let second = measured(|| {
         wasmer
             .compile(prepared.clone())
             .map(|_| ())
-            .expect("Wasmer compiles")
+            .expect("Wasmer compiles");
     });
     println!(
         "{name:<44} {:>8} bytes x{:<5.2} work {:>9} prepare {preparing:>6.3} s  Wasmtime {:>6.2} s {:>5} MiB  Wasmer {:>6.2} s {:>5} MiB",
@@ -754,8 +754,7 @@ fn the_dearest_instances() {
     }
     for pages in [16, 256] {
         let code = wat::parse_str(format!(
-            r#"(module (memory (export "memory") {pages}) {} )"#,
-            ENTRIES
+            r#"(module (memory (export "memory") {pages}) {ENTRIES} )"#,
         ))
         .expect("text");
         instances(&format!("{pages} pages"), &code);
