@@ -117,9 +117,11 @@ impl LocalNode {
                 false => Vec::new(),
             };
             let bundles = transactions.len();
-            // Behind the bundles: one that does not fit any block is only rejected when it comes first.
             if bundles == 0 || !(inbox.is_alone() || news_come_last) {
-                transactions.extend(news.updates(self).await?);
+                let updates = news.updates(self).await?;
+                // In turns, so that neither leaves the other no room for good.
+                let at = if turn.is_multiple_of(2) { bundles } else { 0 };
+                transactions.splice(at..at, updates);
             }
             if transactions.is_empty() {
                 break;

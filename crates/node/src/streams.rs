@@ -177,6 +177,11 @@ impl NewsTurn {
             let subscriber = update.subscriber;
             waiting.remove(&subscriber);
             match reason {
+                // Others left no room, which says nothing about this one.
+                DropReason::Failed(failure) if failure.may_pass_later() => {
+                    self.tried.insert(subscriber);
+                    cut.get_or_insert(subscriber);
+                }
                 DropReason::Failed(failure) => self.fail(update, failure.is_limit()),
                 DropReason::Refused(_) | DropReason::Missing(_) => self.fail(update, false),
                 _ => {
