@@ -244,7 +244,7 @@ pub(crate) mod host_cost {
     /// Each key that is looked up, and each entry that a scan walks over.
     pub(crate) const LOOKUP: u64 = 1_000;
     /// The first write of a key in a block, for its part in the hash of the state and in the block's batch.
-    pub(crate) const FIRST_WRITE: u64 = 8_000;
+    pub(crate) const FIRST_WRITE: u64 = 2_000;
     /// Each byte of a key or value that is written: it is copied several times, and hashed.
     pub(crate) const WRITTEN_BYTE: u64 = 4;
     /// Each byte that crosses the boundary as part of a key, a value, a message or a response.

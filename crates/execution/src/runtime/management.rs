@@ -57,9 +57,11 @@ impl RuntimeHandle {
     }
 
     fn may_manage_chain(&mut self) -> Result<bool, Stop> {
-        self.usage.charge_fuel(host_cost::CHANGE_CHAIN)?;
-        self.charge_configuration(host_cost::CONFIGURATION_BYTE_READ)?;
-        let permissions = &self.config.application_permissions;
+        let config = self.config.clone();
+        let permissions = &config.application_permissions;
+        let searched = permissions.manage_chain.len() as u64;
+        self.usage
+            .charge_fuel(host_cost::CHANGE_CHAIN + searched * host_cost::PERMISSION)?;
         Ok(permissions.can_manage_chain(&self.frame().application_id))
     }
 

@@ -99,7 +99,7 @@ fn finding_keys_costs_by_what_is_walked_over() {
 fn a_new_key_costs_more_than_another_value() {
     let scene = Scene::new();
     let each = scene.each(&scene.chain, |keys| Do::new().put(keys));
-    assert!(each > 8_000, "{each}");
+    assert!(each > 2_000, "{each}");
 }
 
 /// Closing a chain once wrote its whole configuration each time, for 550 fuel.
@@ -115,10 +115,7 @@ fn a_chain_with_many_owners_is_closed_once_and_that_is_paid_for() {
         "{of_many} against {few}"
     );
     let again = scene.each(&many, |times| Do::new().close(times));
-    assert!(
-        again > configuration_bytes,
-        "permissions are searched: {again}"
-    );
+    assert!(again < 5_000, "it is closed already: {again}");
 }
 
 /// What an application's description has in it is read and hashed in each block that loads it.
