@@ -177,3 +177,44 @@ fn an_import_stands_for_one_function() {
     let refused = arena::refused(&code).to_string();
     assert!(refused.contains("imported twice"), "{refused}");
 }
+
+/// Two recursions in each other, the outer one through a function with many call sites that each give sixteen values.
+/// At these depths one engine once came to the end of its native stack and the other did not; at some of them it
+/// came there inside of the unwinder, with a lock held, and the node hung.
+#[test]
+fn a_trap_at_the_bottom_of_two_recursions() {
+    let results = "i64 ".repeat(16);
+    let values = "(i64.const 1)".repeat(16);
+    let sites = format!("(call $many) {}", "(drop)".repeat(16)).repeat(60);
+    let nested = |outer: u32, inner: u32| {
+        let fields = format!(
+            "(func $many (result {results}) {values})
+             (func $inner (param $left i32)
+                (if (local.get $left)
+                    (then (call $inner (i32.sub (local.get $left) (i32.const 1))))
+                    (else unreachable)))
+             (func $outer (param $left i32)
+                (if (local.get $left)
+                    (then (call $outer (i32.sub (local.get $left) (i32.const 1))))
+                    (else (call $inner (i32.const {inner}))))
+                (if (i32.load (i32.const 900)) (then {sites})))"
+        );
+        let code = format!(
+            "(call $outer (i32.const {outer})) {}",
+            respond("(i32.const 1)")
+        );
+        contract(&code, &fields)
+    };
+    let bottoms = (230..=245).step_by(3).map(|inner| (325, inner));
+    for (outer, inner) in bottoms.chain([(400, 100), (100, 2_000), (1_000, 0)]) {
+        let name = format!("{outer} calls, and {inner} in the last");
+        let failure = arena::run(&name, &nested(outer, inner), PLENTY).failure();
+        assert!(
+            matches!(
+                failure,
+                GuestFailure::Trap(_) | GuestFailure::StackExhausted
+            ),
+            "{name}: {failure}"
+        );
+    }
+}
