@@ -117,10 +117,12 @@ impl LocalNode {
                 false => Vec::new(),
             };
             let bundles = transactions.len();
+            let mut is_behind_news = false;
             if bundles == 0 || !(inbox.is_alone() || news_come_last) {
                 let updates = news.updates(self).await?;
                 // In turns, so that neither leaves the other no room for good.
-                let at = if turn.is_multiple_of(2) { bundles } else { 0 };
+                is_behind_news = bundles > 0 && !updates.is_empty() && !turn.is_multiple_of(2);
+                let at = if is_behind_news { 0 } else { bundles };
                 transactions.splice(at..at, updates);
             }
             if transactions.is_empty() {
@@ -128,7 +130,13 @@ impl LocalNode {
             }
             let draft = self.draft(chain, transactions, owner, now).await?;
             let mut staged = self.stage(draft).await?;
-            inbox.note(&staged, self.config.never_reject());
+            if is_behind_news && !has_bundle(&staged) {
+                // The news may have taken all the room.
+                news.put_off();
+                news_come_last = true;
+                continue;
+            }
+            inbox.note(&staged, self.config.never_reject(), is_behind_news);
             if bundles > 0 && !has_bundle(&staged) {
                 news.put_off();
                 news_come_last = true;

@@ -173,7 +173,14 @@ impl InboxTurn {
     }
 
     /// Notes what became of the draft.
-    pub(crate) fn note(&mut self, staged: &StagedBlock, never_reject: &BTreeSet<ApplicationId>) {
+    ///
+    /// `is_behind_news`: whether news were before the bundles, and may have used up what one of them needs.
+    pub(crate) fn note(
+        &mut self,
+        staged: &StagedBlock,
+        never_reject: &BTreeSet<ApplicationId>,
+        is_behind_news: bool,
+    ) {
         let block = &staged.execution.executed.block;
         let included: Vec<_> = block
             .transactions
@@ -193,6 +200,7 @@ impl InboxTurn {
                 DropReason::Refused(_) => included.is_empty(),
                 _ => first_place.is_none_or(|first| self.place(incoming) < Some(first)),
             };
+            let is_first = is_first && !is_behind_news;
             let is_rejectable = may_be_rejected(&incoming.bundle, never_reject);
             match reason {
                 DropReason::AfterDropped => {}
