@@ -15,7 +15,7 @@ mod measure;
 pub use bare::bare;
 pub use guest::{CompiledGuest, Engines, Guest};
 pub use host::{BenchHost, HASH_PARTS};
-pub use measure::{Subject, compare, median, sample, show, thread_time};
+pub use measure::{Subject, compare, median, process_time, sample, show, thread_time};
 
 use std::path::Path;
 

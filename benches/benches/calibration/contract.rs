@@ -1,12 +1,13 @@
 //! The contract of a case: a loop over its body.
 
 /// The text of a contract whose operation runs `body` as often as the first four bytes of the operation say,
-/// after `setup`. Both may use the locals `$i`, which counts down, and `$n`, and the global `$next`.
-pub(crate) fn text(setup: &str, body: &str, finally: &str) -> String {
+/// after `setup`. Both may use the locals `$i`, which counts down, and `$n`, and the global `$next`. Its memory
+/// has so many pages.
+pub(crate) fn text(setup: &str, body: &str, pages: u32) -> String {
     format!(
         r#"(module
 {IMPORTS}
-    (memory (export "memory") 64 512)
+    (memory (export "memory") {pages} 512)
     (data (i32.const 40960) "p")
     (global $heap (mut i32) (i32.const 1048576))
     (global $next (mut i32) (i32.const 0))
@@ -38,7 +39,7 @@ pub(crate) fn text(setup: &str, body: &str, finally: &str) -> String {
     (func (export "resident:app/contract-entrypoints#execute-message") (param i32 i32)
         (call $run (local.get 0) (local.get 1))
         (global.set $heap (i32.const 1048576)))
-    (func (export "resident:app/contract-entrypoints#finalize") {finally})
+    (func (export "resident:app/contract-entrypoints#finalize"))
     (func (export "resident:app/contract-entrypoints#instantiate") (param i32 i32)
         (global.set $heap (i32.const 1048576)))
     (func (export "resident:app/contract-entrypoints#process-streams") (param i32 i32))

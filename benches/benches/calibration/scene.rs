@@ -1,8 +1,12 @@
 //! A chain on which cases are run, and what they take.
 
-use std::time::{Duration, Instant};
+use std::{cell::RefCell, collections::BTreeMap};
 
-use resident_base::{ApplicationId, Bytecode};
+use resident_base::{
+    AccountSecretKey, Amount, ApplicationId, ApplicationPermissions, Bytecode, ChainId,
+    ChainOwnership, ModuleId,
+};
+use resident_benches::process_time;
 use resident_chain::{StagingPolicy, Transaction};
 use resident_execution::{Operation, SystemOperation};
 use resident_testing::{PAIRS, TestChain, TestChains};
@@ -15,6 +19,9 @@ const ROUNDS: usize = 5;
 pub(crate) struct Scene {
     pub(crate) chains: TestChains,
     pub(crate) chain: TestChain,
+    /// A chain that messages come from.
+    pub(crate) sender: ChainId,
+    modules: RefCell<BTreeMap<ApplicationId, ModuleId>>,
 }
 
 impl Scene {
@@ -22,8 +29,42 @@ impl Scene {
         let mut policy = resident_execution::ResourcePolicy::default();
         policy.limits.transaction_fuel = 20_000_000_000;
         let chains = TestChains::new(PAIRS[0]).with_policy(policy);
-        let chain = chains.open_root(1);
-        Self { chains, chain }
+        let (chain, sender) = (chains.open_root(1), chains.open_root(2).id);
+        Self {
+            chains,
+            chain,
+            sender,
+            modules: RefCell::default(),
+        }
+    }
+
+    /// The module of an application that was created here.
+    pub(crate) fn module_of(&self, id: ApplicationId) -> ModuleId {
+        self.modules.borrow()[&id]
+    }
+
+    /// A chain like the first one, with so many owners.
+    fn chain_of(&self, owners: u64) -> TestChain {
+        if owners == 1 {
+            return self.chain;
+        }
+        let owner = self.chain.owner;
+        let others = (1..owners).map(|number| {
+            let mut seed = [9; 32];
+            seed[..8].copy_from_slice(&number.to_le_bytes());
+            (AccountSecretKey::from_seed(seed).public().owner(), 1)
+        });
+        let mut ownership = ChainOwnership::single(owner);
+        ownership.owners.extend(others);
+        let open = SystemOperation::OpenChain {
+            ownership,
+            balance: Amount::from_tokens(100),
+            application_permissions: ApplicationPermissions::default(),
+        };
+        let block = self.chains.run(&self.chain, vec![Operation::System(open)]);
+        let id = bcs::from_bytes(&block.outcome.transactions[0].response);
+        let id = id.expect("opening a chain answers with its id");
+        TestChain { id, owner }
     }
 
     /// An application with this code; its parameters have so many bytes.
@@ -40,7 +81,9 @@ impl Scene {
             .chains
             .run(&self.chain, vec![Operation::System(create)]);
         let response = &block.outcome.transactions[0].response;
-        bcs::from_bytes(response).expect("creating answers with the id")
+        let id = bcs::from_bytes(response).expect("creating answers with the id");
+        self.modules.borrow_mut().insert(id, module_id);
+        id
     }
 }
 
@@ -54,13 +97,21 @@ pub(crate) struct Spent {
 
 impl Spent {
     pub(crate) fn of(scene: &mut Scene, case: &Case) -> Self {
-        let application = scene.create(&case.text, case.parameters);
+        let chain = scene.chain_of(case.owners);
+        let before = std::mem::replace(&mut scene.chain, chain);
+        let spent = Self::here(scene, case);
+        scene.chain = before;
+        spent
+    }
+
+    fn here(scene: &Scene, case: &Case) -> Self {
+        let application = scene.create(&case.text(), case.parameters);
         let other = match case.calls {
-            true => scene.create(&case.text, case.parameters + 1),
+            true => scene.create(&case.text(), case.parameters + 1),
             false => application,
         };
         if let Some(turns) = case.stored {
-            let operation = case.operation(scene, application, other, turns);
+            let operation = case.transactions(scene, application, other, turns);
             let block = scene
                 .chains
                 .stage(&scene.chain, operation, &StagingPolicy::Abort);
@@ -70,8 +121,8 @@ impl Spent {
         }
         let run = |turns: u32| {
             let rounds = (0..ROUNDS).map(|_| {
-                let transactions = case.operation(scene, application, other, turns);
-                Self::once(scene, transactions)
+                let transactions = case.transactions(scene, application, other, turns);
+                Self::once(scene, transactions, case.fails)
             });
             rounds.min_by(|left, right| left.nanoseconds.total_cmp(&right.nanoseconds))
         };
@@ -85,15 +136,19 @@ impl Spent {
         }
     }
 
-    fn once(scene: &Scene, transactions: Vec<Transaction>) -> Self {
+    fn once(scene: &Scene, transactions: Vec<Transaction>, fails: bool) -> Self {
         let before = memory::reset_peak();
-        let started = Instant::now();
+        let started = process_time();
         let policy = TestChains::auto_retry(u32::MAX);
         let staged = scene.chains.stage(&scene.chain, transactions, &policy);
-        let time: Duration = started.elapsed();
+        let time = process_time() - started;
         let bytes = memory::peak().saturating_sub(before);
         let fuel = match staged {
-            Ok(staged) => staged.execution.executed.outcome.resources.wasm_fuel,
+            Ok(staged) => {
+                let rejected = !staged.rejected.is_empty() || !staged.dropped.is_empty();
+                assert_eq!(rejected, fails, "whether the turns fail");
+                staged.execution.executed.outcome.resources.wasm_fuel
+            }
             Err(error) => panic!("{error}"),
         };
         Self {

@@ -25,6 +25,22 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The size of what it says, in bytes.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Operation(Operation::User { bytes, .. }) => bytes.len() as u64,
+            Self::Operation(Operation::System(operation)) => encoded_bytes(operation),
+            Self::ProcessStreams(update) => encoded_bytes(update),
+            Self::Message { message, .. } => message.size_bytes(),
+        }
+    }
+}
+
+fn encoded_bytes(value: &impl Serialize) -> u64 {
+    bcs::serialized_size(value).unwrap_or(usize::MAX) as u64
+}
+
 /// New events on streams that one application of the chain follows.
 ///
 /// Each application has an update of its own, so that one that fails keeps nothing from the others.

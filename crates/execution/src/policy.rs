@@ -146,7 +146,7 @@ impl Default for ResourceLimits {
     fn default() -> Self {
         ResourceLimits {
             transaction_fuel: 1_000_000_000,
-            block_fuel: 100_000_000_000,
+            block_fuel: 20_000_000_000,
             operation_bytes: 16 << 20,
             bytes_runtime: 256 << 20,
             read_operations: 100_000_000,
@@ -237,36 +237,45 @@ fn sum(units: impl IntoIterator<Item = (Amount, u64)>) -> Amount {
 
 /// What host functions cost in fuel, on top of what the guest spends to call them.
 ///
-/// In the units of an instruction, and roughly by the time that they take.
+/// In the units of an instruction: four for each nanosecond that `benches/calibration` finds. That is what the dearest
+/// instructions cost that stay in a processor's cache, divisions for one; a tight loop does ten units in that time.
 pub(crate) mod host_cost {
     /// Any host function.
-    pub(crate) const CALL: u64 = 50;
+    pub(crate) const CALL: u64 = 600;
     /// Each key that is looked up, and each entry that a scan walks over.
-    pub(crate) const LOOKUP: u64 = 1_000;
+    pub(crate) const LOOKUP: u64 = 2_200;
     /// The first write of a key in a block, for its part in the hash of the state and in the block's batch.
-    pub(crate) const FIRST_WRITE: u64 = 2_000;
+    pub(crate) const FIRST_WRITE: u64 = 10_000;
     /// Each byte of a key or value that is written: it is copied several times, and hashed.
-    pub(crate) const WRITTEN_BYTE: u64 = 4;
+    pub(crate) const WRITTEN_BYTE: u64 = 6;
     /// Each byte that crosses the boundary as part of a key, a value, a message or a response.
     pub(crate) const BYTE: u64 = 1;
-    /// A call of another application, on top of what that one spends.
-    pub(crate) const CALL_APPLICATION: u64 = 1_000;
+    /// An operation, a message, or one application's news: it is part of the block, which is encoded, hashed and
+    /// stored, and what it does has effects and a report of its own.
+    pub(crate) const ACTION: u64 = 8_000;
+    /// Each byte of an operation or a message.
+    pub(crate) const ACTION_BYTE: u64 = 8;
+    /// Each time that an application is entered, by an action, by a call or at the block's end, on top of what it spends.
+    pub(crate) const ENTRY: u64 = 4_000;
+    /// Tokens that go from one account to another.
+    pub(crate) const TRANSFER: u64 = 5_000;
+    /// A chain that is opened, besides the blob that describes it.
+    pub(crate) const OPEN_CHAIN: u64 = 12_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 2_000;
     /// A blob that is published, for an application or a chain as for data.
-    pub(crate) const BLOB: u64 = 1_000;
+    pub(crate) const BLOB: u64 = 4_000;
     /// Each byte of a blob that is hashed: one that is published, or a description that is loaded.
-    pub(crate) const BLOB_BYTE: u64 = 4;
+    pub(crate) const BLOB_BYTE: u64 = 6;
     /// Each byte of a contract or a service that is published, which is for preparing it. Compiling it is paid for by
     /// what it makes a compiler do.
-    pub(crate) const PREPARED_BYTE: u64 = 50;
-    /// Nanoseconds of compiling that cost a unit of fuel. The count is an upper bound, two to three times what ordinary
-    /// code takes.
-    pub(crate) const COMPILE_NANOSECONDS: u64 = 2;
+    pub(crate) const PREPARED_BYTE: u64 = 100;
+    /// A nanosecond of compiling. The count is an upper bound, two to three times what ordinary code takes.
+    pub(crate) const COMPILE_NANOSECOND: u64 = 1;
     /// The part of compiling a service that is paid for when it is published: only nodes that answer queries do it.
     pub(crate) const SERVICE_SHARE: u64 = 100;
     /// An application that a block uses for the first time, besides what its module costs an instance.
-    pub(crate) const LOAD: u64 = 1_000;
+    pub(crate) const LOAD: u64 = 30_000;
     /// Pages of memory that an application may have without paying for them at each transaction.
     pub(crate) const FREE_PAGES: u64 = 32;
     /// Each further page of the memory of an application that a transaction enters: a checkpoint copies it, and
@@ -275,11 +284,13 @@ pub(crate) mod host_cost {
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.
-    pub(crate) const EVENT: u64 = 3_000;
+    pub(crate) const EVENT: u64 = 6_000;
     /// A stream whose news an application is told.
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.
     pub(crate) const CHANGE_CHAIN: u64 = 500;
+    /// The chain's configuration, read or written as a whole.
+    pub(crate) const CONFIGURATION: u64 = 2_000;
     /// Each byte of a chain's configuration that is written, and copied and encoded for it.
     pub(crate) const CONFIGURATION_BYTE: u64 = 16;
     /// How many bytes of a chain's configuration each block reads without a charge.
@@ -287,7 +298,7 @@ pub(crate) mod host_cost {
     /// Each application in a list of permissions that is searched.
     pub(crate) const PERMISSION: u64 = 8;
     /// Each byte of a chain's configuration that is searched or answered with.
-    pub(crate) const CONFIGURATION_BYTE_READ: u64 = 4;
+    pub(crate) const CONFIGURATION_BYTE_READ: u64 = 16;
 }
 
 #[cfg(test)]

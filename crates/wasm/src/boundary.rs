@@ -29,8 +29,10 @@ pub(crate) trait Guest<H: Host>:
     fn host(&mut self) -> &mut Option<H>;
     /// The meters as they stand in the instance.
     fn meters(&mut self) -> Meters;
-    /// Sets the meters in the instance.
-    fn set_meters(&mut self, meters: Meters);
+    /// Sets what is left of the fuel in the instance.
+    fn set_fuel(&mut self, fuel: i64);
+    /// Sets what is left of the call-stack height in the instance.
+    fn set_stack(&mut self, stack: i32);
     /// Runs the start function, if the module has one that did not run yet.
     fn start(&mut self) -> Result<(), CallError<H::Error>>;
     /// Calls an entry point with flat parameters; gives the flat result, if there is one.
@@ -62,30 +64,37 @@ where
     P: WitLift,
     R: WitLower,
 {
-    let mut meters = guest.meters();
+    let Meters { fuel, stack } = guest.meters();
     // Code that only goes forward is not checked, so a guest can come here with less than nothing.
-    if meters.fuel < 0 {
+    if fuel < 0 {
         return Err(CallError::Guest(GuestFailure::OutOfFuel));
     }
-    let parameters = paid::<_, H::Error>(meters.fuel, |limit| {
+    let parameters = paid::<_, H::Error>(fuel, |limit| {
         lift_params_within::<P, G>(guest, flats, limit)
     })?;
-    meters.stack -= HOST_CALL_STACK_UNITS;
-    if meters.stack < 0 {
+    let inner_stack = stack - HOST_CALL_STACK_UNITS;
+    if inner_stack < 0 {
         return Err(CallError::Guest(GuestFailure::StackExhausted));
     }
     let memory_bytes = guest.size_bytes();
     let host = guest.host().as_mut().expect("a running guest has a host");
-    host.set_meters(meters);
+    host.set_meters(Meters {
+        fuel,
+        stack: inner_stack,
+    });
     host.note_memory(memory_bytes);
     let result = function(host, parameters).map_err(CallError::Host);
-    let meters = host.meters();
-    // Lowering may call the guest's allocator, which may call the host again.
-    guest.set_meters(meters);
+    // Whatever ran in between has given back what it took of the stack.
+    let fuel = host.meters().fuel;
+    guest.set_fuel(fuel);
+    // Reading and setting globals is most of what a small host function costs. Only a result that is written to memory
+    // can call the guest's allocator, which may call the host again.
+    if return_pointer.is_none() {
+        return lower_results(guest, &result?, None);
+    }
+    guest.set_stack(inner_stack);
     let lowered = lower_results(guest, &result?, return_pointer)?;
-    let mut meters = guest.meters();
-    meters.stack += HOST_CALL_STACK_UNITS;
-    guest.set_meters(meters);
+    guest.set_stack(stack);
     Ok(lowered)
 }
 
@@ -123,7 +132,9 @@ where
     H: Host,
     G: Guest<H>,
 {
-    guest.set_meters(host.meters());
+    let Meters { fuel, stack } = host.meters();
+    guest.set_fuel(fuel);
+    guest.set_stack(stack);
     *guest.host() = Some(host);
     let result = run::<E, H, G>(guest, parameters);
     let meters = guest.meters();

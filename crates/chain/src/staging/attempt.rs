@@ -230,7 +230,7 @@ impl Staging<'_> {
                 let spent = tracker.spent_fuel() - spent_before;
                 self.return_to_before(&current, attempt, tracker)?;
                 attempt.spacing_log2 = 0;
-                self.budget.wasted += spent;
+                self.budget.waste(spent);
                 if attempt.only.is_none() {
                     self.tried = self.tried.max(index + 1);
                     self.remember(index, &failure, spent);

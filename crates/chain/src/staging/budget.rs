@@ -13,6 +13,10 @@ const SEARCH_BLOCKS: u64 = 4;
 /// A failure that has spent more than this part of a transaction's fuel is not tried again in another pass.
 const REMEMBERED_PART: u64 = 16;
 
+/// A failure counts as this part of a transaction's fuel besides what it spent: instances are left in the middle of
+/// something, and restored.
+const FAILURE_PART: u64 = 4_096;
+
 /// What the policy on resources says to staging.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -46,10 +50,12 @@ pub(super) struct Budget<'a> {
     time: Option<Duration>,
     most_spent: u64,
     most_wasted: u64,
+    /// What each failure counts at least.
+    failure_fuel: u64,
     /// Fuel of all passes that have come to their end.
     pub(super) spent: u64,
     /// Fuel of what failed, in all passes.
-    pub(super) wasted: u64,
+    wasted: u64,
 }
 
 impl<'a> Budget<'a> {
@@ -64,9 +70,16 @@ impl<'a> Budget<'a> {
             time: policy.time_budget(),
             most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
             most_wasted: bounds.transaction_fuel.saturating_mul(failures),
+            failure_fuel: bounds.transaction_fuel / FAILURE_PART,
             spent: 0,
             wasted: 0,
         }
+    }
+
+    /// Counts a failure that spent so much fuel.
+    pub(super) fn waste(&mut self, fuel: u64) {
+        let fuel = fuel.saturating_add(self.failure_fuel);
+        self.wasted = self.wasted.saturating_add(fuel);
     }
 
     /// Why nobody should search any further, if so.

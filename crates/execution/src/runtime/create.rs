@@ -49,9 +49,7 @@ impl RuntimeHandle {
         let required = required_application_ids.len() * size_of::<ApplicationId>();
         self.charge_call(parameters.len() + argument.len() + required)?;
         self.usage.charge_fuel(
-            host_cost::BLOB
-                + host_cost::CALL_APPLICATION
-                + (parameters.len() + required) as u64 * host_cost::BLOB_BYTE,
+            host_cost::BLOB + (parameters.len() + required) as u64 * host_cost::BLOB_BYTE,
         )?;
         let authority = Authority {
             caller: Some(self.frame().application_id),

@@ -121,7 +121,6 @@ impl ContractHost for RuntimeHandle {
         amount: Amount,
     ) -> Result<(), Stop> {
         self.charge_call(0)?;
-        self.usage.charge_fuel(host_cost::MESSAGE)?;
         let source = source.into();
         self.check_may_spend(source)?;
         self.transfer_tokens(source, destination.into(), amount.into())
@@ -144,7 +143,6 @@ impl ContractHost for RuntimeHandle {
         argument: Vec<u8>,
     ) -> Result<Vec<u8>, Stop> {
         self.charge_call(argument.len())?;
-        self.usage.charge_fuel(host_cost::CALL_APPLICATION)?;
         let frame = self.frame();
         let authority = match authenticated {
             true => Authority {

@@ -68,7 +68,8 @@ impl RuntimeHandle {
     /// Takes fuel by the size of the chain's configuration, so much for each byte.
     pub(super) fn charge_configuration(&mut self, byte: u64) -> Result<(), Stop> {
         let fuel = self.config.size_bytes.saturating_mul(byte);
-        self.usage.charge_fuel(fuel)
+        self.usage
+            .charge_fuel(fuel.saturating_add(host_cost::CONFIGURATION))
     }
 
     /// Writes the whole configuration, and pays for that.

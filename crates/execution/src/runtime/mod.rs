@@ -182,8 +182,9 @@ impl RuntimeHandle {
     ) -> Result<Vec<u8>, Stop> {
         self.check_call(id)?;
         self.check_memory()?;
-        // Loading is paid for by what is loaded, whoever calls it.
+        // Entering and loading are paid for by what is entered, whoever calls it.
         let fuel_before = self.usage.meters.fuel;
+        self.usage.charge_fuel(host_cost::ENTRY)?;
         let is_new = self.load(id)?;
         let runtime = &mut **self;
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;

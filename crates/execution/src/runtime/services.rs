@@ -298,7 +298,7 @@ impl RuntimeHandle {
         query: Vec<u8>,
     ) -> Result<Vec<u8>, Stop> {
         self.charge_call(query.len())?;
-        self.usage.charge_fuel(host_cost::CALL_APPLICATION)?;
+        self.usage.charge_fuel(host_cost::ENTRY)?;
         let response = self.enter_service(id, query)?;
         let bytes = response.len() as u64;
         self.usage.charge_fuel(bytes * host_cost::BYTE)?;

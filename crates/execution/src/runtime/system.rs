@@ -19,7 +19,13 @@ impl RuntimeHandle {
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
         self.check_open()?;
         let opening_fuel = std::mem::take(&mut self.usage.opening_fuel);
-        self.usage.charge_fuel(opening_fuel)?;
+        let size = action.size_bytes();
+        let fuel = size.saturating_mul(host_cost::ACTION_BYTE);
+        self.usage.charge_fuel(
+            opening_fuel
+                .saturating_add(fuel)
+                .saturating_add(host_cost::ACTION),
+        )?;
         match action {
             Action::Operation(Operation::User {
                 application_id,
@@ -263,15 +269,15 @@ impl RuntimeHandle {
         self.usage.module(&policy)?;
         let prepared =
             prepare_contract::<RuntimeHandle>(&contract.bytes).map_err(FailureReason::Module)?;
-        let fuel = prepared.compile_work / host_cost::COMPILE_NANOSECONDS;
+        let fuel = prepared.compile_work * host_cost::COMPILE_NANOSECOND;
         // A module may do without a service.
         if service.bytes.is_empty() {
             return Ok(fuel);
         }
         let prepared =
             prepare_service::<RuntimeHandle>(&service.bytes).map_err(FailureReason::Service)?;
-        let share = host_cost::COMPILE_NANOSECONDS * host_cost::SERVICE_SHARE;
-        Ok(fuel.saturating_add(prepared.compile_work / share))
+        let share = prepared.compile_work / host_cost::SERVICE_SHARE;
+        Ok(fuel.saturating_add(share * host_cost::COMPILE_NANOSECOND))
     }
 
     pub(super) fn describe(

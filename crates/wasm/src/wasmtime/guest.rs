@@ -127,6 +127,8 @@ impl<H: Host> GuestAllocator for WasmtimeGuest<'_, H> {
     }
 }
 
+const METER: &str = "preparation made the meter a mutable global";
+
 impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
     fn host(&mut self) -> &mut Option<H> {
         &mut self.store.data_mut().host
@@ -139,14 +141,14 @@ impl<H: Host> Guest<H> for WasmtimeGuest<'_, H> {
         }
     }
 
-    fn set_meters(&mut self, meters: Meters) {
-        let set = |global: Global, value, store: &mut StoreContextMut<'_, _>| {
-            global
-                .set(store, value)
-                .expect("preparation made the meter a mutable global");
-        };
-        set(self.handles.fuel, Val::I64(meters.fuel), &mut self.store);
-        set(self.handles.stack, Val::I32(meters.stack), &mut self.store);
+    fn set_fuel(&mut self, fuel: i64) {
+        let set = self.handles.fuel.set(&mut self.store, Val::I64(fuel));
+        set.expect(METER);
+    }
+
+    fn set_stack(&mut self, stack: i32) {
+        let set = self.handles.stack.set(&mut self.store, Val::I32(stack));
+        set.expect(METER);
     }
 
     fn start(&mut self) -> Result<(), CallError<H::Error>> {
