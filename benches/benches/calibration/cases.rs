@@ -216,8 +216,17 @@ fn bundle(scene: &Scene, number: u32, messages: Vec<PostedMessage>) -> Transacti
 }
 
 /// Plain instructions, which everything is compared with.
-pub(crate) fn plain() -> Case {
-    Case::new("plain/loop", 4_000_000, "", "")
+#[rustfmt::skip]
+pub(crate) fn plain() -> Vec<Case> {
+    vec![
+        Case::new("plain/loop", 4_000_000, "", ""),
+        Case::new("plain/dependent loads, 16 KiB", 4_000_000, "", &chase(16 << 10)),
+        Case::new("plain/dependent loads, 1 MiB", 2_000_000, "", &chase(1 << 20)),
+        Case::new("plain/divisions", 2_000_000, "",
+            "(local.set $n (i32.div_u (i32.const -1) (i32.or (local.get $n) (i32.const 3))))"),
+        Case::new("plain/memory.fill 64 KiB", 2_000, "",
+            "(memory.fill (i32.const 131072) (i32.const 7) (i32.const 65536))"),
+    ]
 }
 
 /// Keys of 5 bytes at 40960, of 4 KiB at 32768; both change with `$step`.
@@ -295,13 +304,8 @@ pub(crate) fn cases() -> Vec<Case> {
     let absent = |key: &str| format!("(call $step) (drop (call $contains {key}))");
     let read = format!("(call $step) (call $read {SMALL} (i32.const 64))");
     let message = "(i32.store (i32.const 1192) (i32.const 131072))";
-    let mut cases = vec![
-        plain(),
-        Case::new("plain/dependent loads, 16 KiB", 4_000_000, "", &chase(16 << 10)),
-        Case::new("plain/dependent loads, 1 MiB", 2_000_000, "", &chase(1 << 20)),
-        Case::new("plain/divisions", 2_000_000, "", "(local.set $n (i32.div_u (i32.const -1) (i32.or (local.get $n) (i32.const 3))))"),
-        Case::new("plain/memory.fill 64 KiB", 2_000, "",
-            "(memory.fill (i32.const 131072) (i32.const 7) (i32.const 65536))"),
+    let mut cases = plain();
+    cases.extend([
         Case::new("enter/operation", 10_000, "", "").each(Turn::Operation),
         Case::new("enter/operation 64 KiB", 100, "", "").each(Turn::Operation).argument(65_536),
         Case::new("enter/bundle", 10_000, "", "").each(Turn::Bundle),
@@ -369,7 +373,7 @@ pub(crate) fn cases() -> Vec<Case> {
             (drop (call $emit (i32.const 96) (i32.const 4) (i32.const 96) (i32.const 1)))",
             &format!("(call $read_event {CHAIN} (i32.const 96) (i32.const 4) (i32.const 0) (i32.const 64))")),
         Case::new("log/a line", 100_000, "", "(call $log (i32.const 4) (i32.const 131072) (i32.const 80))"),
-    ];
+    ]);
     cases.sort_by(|left, right| left.name.cmp(&right.name));
     cases
 }

@@ -13,7 +13,7 @@ mod scene;
 use cases::cases;
 use scene::{Scene, Spent};
 
-/// A case may take this many times as long as plain instructions of the same fuel.
+/// A case may take this many times as long as the dearest plain instructions that stay in the cache, for the same fuel.
 const MOST: f64 = 2.0;
 
 fn main() {
@@ -24,7 +24,12 @@ fn main() {
             .is_none_or(|wanted| name.contains(wanted.as_str()))
     };
     let mut scene = Scene::new();
-    let plain = Spent::of(&mut scene, &cases::plain());
+    let plain: Vec<_> = cases::plain()
+        .iter()
+        .map(|case| Spent::of(&mut scene, case).nanoseconds_per_fuel())
+        .collect();
+    let plain = plain.into_iter().fold(0.0, f64::max);
+    println!("the dearest plain instructions take {plain:.3} ns a unit of fuel");
     println!(
         "{:<44} {:>10} {:>12} {:>9} {:>7} {:>10} {:>9}",
         "case", "fuel", "time", "ns/fuel", "x plain", "bytes", "B/fuel"
@@ -35,7 +40,7 @@ fn main() {
             continue;
         }
         let spent = Spent::of(&mut scene, &case);
-        let ratio = spent.nanoseconds_per_fuel() / plain.nanoseconds_per_fuel();
+        let ratio = spent.nanoseconds_per_fuel() / plain;
         println!(
             "{:<44} {:>10.0} {:>9.0} ns {:>9.3} {:>7.2} {:>10.0} {:>9.3}",
             case.name,

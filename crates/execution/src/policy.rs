@@ -241,26 +241,26 @@ fn sum(units: impl IntoIterator<Item = (Amount, u64)>) -> Amount {
 /// instructions cost that stay in a processor's cache, divisions for one; a tight loop does ten units in that time.
 pub(crate) mod host_cost {
     /// Any host function.
-    pub(crate) const CALL: u64 = 600;
+    pub(crate) const CALL: u64 = 700;
     /// Each key that is looked up, and each entry that a scan walks over.
     pub(crate) const LOOKUP: u64 = 2_200;
     /// The first write of a key in a block, for its part in the hash of the state and in the block's batch.
-    pub(crate) const FIRST_WRITE: u64 = 10_000;
+    pub(crate) const FIRST_WRITE: u64 = 12_000;
     /// Each byte of a key or value that is written: it is copied several times, and hashed.
     pub(crate) const WRITTEN_BYTE: u64 = 6;
     /// Each byte that crosses the boundary as part of a key, a value, a message or a response.
     pub(crate) const BYTE: u64 = 1;
     /// An operation, a message, or one application's news: it is part of the block, which is encoded, hashed and
     /// stored, and what it does has effects and a report of its own.
-    pub(crate) const ACTION: u64 = 8_000;
+    pub(crate) const ACTION: u64 = 10_000;
     /// Each byte of an operation or a message.
     pub(crate) const ACTION_BYTE: u64 = 8;
     /// Each time that an application is entered, by an action, by a call or at the block's end, on top of what it spends.
     pub(crate) const ENTRY: u64 = 4_000;
     /// Tokens that go from one account to another.
-    pub(crate) const TRANSFER: u64 = 5_000;
+    pub(crate) const TRANSFER: u64 = 6_000;
     /// A chain that is opened, besides the blob that describes it.
-    pub(crate) const OPEN_CHAIN: u64 = 12_000;
+    pub(crate) const OPEN_CHAIN: u64 = 16_000;
     /// A message that is sent.
     pub(crate) const MESSAGE: u64 = 2_000;
     /// A blob that is published, for an application or a chain as for data.
@@ -275,7 +275,7 @@ pub(crate) mod host_cost {
     /// The part of compiling a service that is paid for when it is published: only nodes that answer queries do it.
     pub(crate) const SERVICE_SHARE: u64 = 100;
     /// An application that a block uses for the first time, besides what its module costs an instance.
-    pub(crate) const LOAD: u64 = 30_000;
+    pub(crate) const LOAD: u64 = 60_000;
     /// Pages of memory that an application may have without paying for them at each transaction.
     pub(crate) const FREE_PAGES: u64 = 32;
     /// Each further page of the memory of an application that a transaction enters: a checkpoint copies it, and
@@ -284,7 +284,7 @@ pub(crate) mod host_cost {
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.
-    pub(crate) const EVENT: u64 = 6_000;
+    pub(crate) const EVENT: u64 = 7_000;
     /// A stream whose news an application is told.
     pub(crate) const STREAM_UPDATE: u64 = 1_000;
     /// Closing the chain, or changing its owners.
@@ -298,7 +298,7 @@ pub(crate) mod host_cost {
     /// Each application in a list of permissions that is searched.
     pub(crate) const PERMISSION: u64 = 8;
     /// Each byte of a chain's configuration that is searched or answered with.
-    pub(crate) const CONFIGURATION_BYTE_READ: u64 = 16;
+    pub(crate) const CONFIGURATION_BYTE_READ: u64 = 20;
 }
 
 #[cfg(test)]

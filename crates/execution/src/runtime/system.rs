@@ -165,6 +165,7 @@ impl RuntimeHandle {
         recipient: Account,
         amount: Amount,
     ) -> Result<(), Stop> {
+        self.usage.charge_fuel(host_cost::TRANSFER)?;
         self.charge_account(source)?;
         balances::debit(&mut self.journal, source, amount)?;
         if recipient.chain_id == self.context.chain_id {
@@ -226,6 +227,7 @@ impl RuntimeHandle {
         if !config.ownership.is_active() {
             return Err(FailureReason::BadOwnership.into());
         }
+        self.usage.charge_fuel(host_cost::OPEN_CHAIN)?;
         balances::debit(&mut self.journal, payer, config.balance)?;
         let description = ChainDescription {
             origin: ChainOrigin::Child {
