@@ -181,7 +181,7 @@ impl Case {
     }
 }
 
-/// Pages of a contract's memory: as many as are free.
+/// Pages of a contract's memory.
 const PAGES: u32 = 32;
 
 fn system(operation: SystemOperation) -> Transaction {

@@ -26,6 +26,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// The application that it is for; none if it is for the chain itself.
+    pub(crate) fn application_id(&self) -> Option<ApplicationId> {
+        match self {
+            Self::Operation(Operation::User { application_id, .. }) => Some(*application_id),
+            Self::Operation(Operation::System(_)) => None,
+            Self::ProcessStreams(update) => Some(update.subscriber),
+            Self::Message { message, .. } => message.application_id(),
+        }
+    }
+
     /// The size of what it says, in bytes.
     pub(crate) fn size_bytes(&self) -> u64 {
         match self {

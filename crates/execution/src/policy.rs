@@ -276,11 +276,9 @@ pub(crate) mod host_cost {
     pub(crate) const SERVICE_SHARE: u64 = 100;
     /// An application that a block uses for the first time, besides what its module costs an instance.
     pub(crate) const LOAD: u64 = 60_000;
-    /// Pages of memory that an application may have without paying for them at each transaction.
-    pub(crate) const FREE_PAGES: u64 = 32;
-    /// Each further page of the memory of an application that a transaction enters: a checkpoint copies it, and
-    /// a session with instances for each transaction does so at both ends.
-    pub(crate) const PAGE: u64 = 20_000;
+    /// Each page of the memory of an application that a transaction enters: a checkpoint copies it, and a session with
+    /// instances for each transaction does so at both ends.
+    pub(crate) const PAGE: u64 = 16_000;
     /// An HTTP request. What it costs a node is time, which fuel does not stand for; the policy limits that.
     pub(crate) const HTTP_REQUEST: u64 = 100_000;
     /// An event that is emitted.

@@ -65,12 +65,14 @@ impl<'a> Budget<'a> {
         clock: &'a mut dyn FnMut() -> Duration,
     ) -> Self {
         let failures = u64::from(policy.max_failures()) + 1;
+        let failure_fuel = bounds.transaction_fuel / FAILURE_PART;
+        let most_failed = bounds.transaction_fuel.saturating_add(failure_fuel);
         Self {
             clock,
             time: policy.time_budget(),
             most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
-            most_wasted: bounds.transaction_fuel.saturating_mul(failures),
-            failure_fuel: bounds.transaction_fuel / FAILURE_PART,
+            most_wasted: most_failed.saturating_mul(failures),
+            failure_fuel,
             spent: 0,
             wasted: 0,
         }

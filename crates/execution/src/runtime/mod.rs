@@ -106,6 +106,8 @@ pub(crate) struct TransactionState {
     pub(crate) before: (Resources, Amount),
     /// How many applications were loaded then.
     loaded_before: usize,
+    /// What the running action costs by itself, until the application that it is for is entered and pays for it.
+    entry_fuel: u64,
     /// Where answers from outside come from.
     answers: Answers,
 }
@@ -184,7 +186,9 @@ impl RuntimeHandle {
         self.check_memory()?;
         // Entering and loading are paid for by what is entered, whoever calls it.
         let fuel_before = self.usage.meters.fuel;
-        self.usage.charge_fuel(host_cost::ENTRY)?;
+        let action_fuel = std::mem::take(&mut self.transaction.entry_fuel);
+        self.usage
+            .charge_fuel(action_fuel.saturating_add(host_cost::ENTRY))?;
         let is_new = self.load(id)?;
         let runtime = &mut **self;
         let (mut instance, description) = runtime.instances.take(id, &mut runtime.trace)?;
@@ -418,8 +422,8 @@ impl Runtime {
         if self.transaction.touched.contains(&id) {
             return Ok(());
         }
-        let pages = pages.saturating_sub(host_cost::FREE_PAGES);
-        self.usage.charge_fuel(pages * host_cost::PAGE)
+        self.usage
+            .charge_fuel(pages.saturating_mul(host_cost::PAGE))
     }
 
     /// Whether one more application can be loaded; if not, whether the transaction has loaded them all.

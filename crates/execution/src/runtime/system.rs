@@ -14,18 +14,32 @@ use crate::{
     SystemMessage, SystemOperation, policy::host_cost,
 };
 
+/// What an action costs by itself. Tokens that arrive were paid for where they were sent, and what returns has to come back
+/// whole.
+fn action_fuel(action: &Action) -> u64 {
+    match action {
+        Action::Message {
+            message: Message::System(_),
+            ..
+        } => 0,
+        action => {
+            let bytes = action.size_bytes().saturating_mul(host_cost::ACTION_BYTE);
+            bytes.saturating_add(host_cost::ACTION)
+        }
+    }
+}
+
 impl RuntimeHandle {
     /// Runs one action, and gives its response.
     pub(crate) fn run(&mut self, action: Action) -> Result<Vec<u8>, Stop> {
         self.check_open()?;
         let opening_fuel = std::mem::take(&mut self.usage.opening_fuel);
-        let size = action.size_bytes();
-        let fuel = size.saturating_mul(host_cost::ACTION_BYTE);
-        self.usage.charge_fuel(
-            opening_fuel
-                .saturating_add(fuel)
-                .saturating_add(host_cost::ACTION),
-        )?;
+        let fuel = opening_fuel.saturating_add(action_fuel(&action));
+        match action.application_id() {
+            // It is a part of what the application has spent.
+            Some(_) => self.transaction.entry_fuel = fuel,
+            None => self.usage.charge_fuel(fuel)?,
+        }
         match action {
             Action::Operation(Operation::User {
                 application_id,
@@ -171,6 +185,8 @@ impl RuntimeHandle {
         if recipient.chain_id == self.context.chain_id {
             return self.credit(recipient.owner, amount);
         }
+        self.usage
+            .charge_fuel(host_cost::ACTION + host_cost::MESSAGE)?;
         let credit = SystemMessage::Credit {
             target: recipient.owner,
             amount,

@@ -57,7 +57,7 @@ pub(crate) fn run(
 
 fn policy(random: &mut Random) -> ResourcePolicy {
     let mut policy = ResourcePolicy::default();
-    policy.limits.transaction_fuel = random.choose(&[60_000, 300_000, 1_000_000]);
+    policy.limits.transaction_fuel = random.choose(&[300_000, 1_000_000, 4_000_000]);
     policy.prices.fuel = Amount::from_attos(3);
     policy.prices.write_operation = Amount::from_attos(1_000);
     policy.prices.byte_read = Amount::from_attos(7);

@@ -94,7 +94,7 @@ fn out_of_fuel_inside_a_host_call_leaves_no_trace() {
     let bundle =
         |height, commands: &[u8]| gadget::message(gadget, stranger(1), height, &[commands]);
     // It takes more than the write of the finalization, which has to pass in any case.
-    let commands = [[b'b'; 80].as_slice(), b"w"].concat();
+    let commands = [[b'b'; 2_000].as_slice(), b"w"].concat();
     let write = bundle(1, &commands);
     let policy = TestChains::auto_retry(0);
     let passes = |fuel| {
@@ -103,7 +103,7 @@ fn out_of_fuel_inside_a_host_call_leaves_no_trace() {
         staged.unwrap().staged.rejected.is_empty()
     };
     // The least fuel that is enough, by halving.
-    let (mut low, mut high) = (0, 100_000);
+    let (mut low, mut high) = (0, 1_000_000);
     while high - low > 1 {
         let middle = (low + high) / 2;
         if passes(middle) {
@@ -112,8 +112,8 @@ fn out_of_fuel_inside_a_host_call_leaves_no_trace() {
             low = middle;
         }
     }
-    // The write itself takes 250 and a byte's worth for each byte of key and value, after 50 for the call.
-    for missing in [1, 20, 21, 22, 150, 271, 272, 290, 321, 322] {
+    // The write itself takes 14,200 and some for each byte of key and value, after 700 for the call.
+    for missing in [1, 20, 150, 290, 2_000, 12_000] {
         let chains = with_fuel(high - missing);
         let block = [write.clone(), bundle(2, b"b")];
         let with = assert_leaves_no_trace(&chains, &chain, &block, &[0], &policy);

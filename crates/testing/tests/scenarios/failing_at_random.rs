@@ -23,7 +23,7 @@ const HUNGRY: u8 = 9;
 #[test]
 fn random_failures_leave_no_trace() {
     let mut policy = ResourcePolicy::default();
-    policy.limits.transaction_fuel = 300_000;
+    policy.limits.transaction_fuel = 1_000_000;
     // Failing bundles are free of charge.
     policy.prices.fuel = Amount::from_attos(3);
     policy.prices.write_operation = Amount::from_attos(1_000);

@@ -104,18 +104,20 @@ fn market_with_a_large_order() -> Market {
             .chains
             .stage_everywhere(market.host(), transactions, &policy)
             .unwrap();
-        staged.staged.execution.executed.outcome.resources.wasm_fuel
+        staged.staged.execution.report.transactions[0]
+            .resources
+            .wasm_fuel
     };
     let inbox = market.inbox();
     let origin = market.traders[2].id;
     let of_trader =
         |transaction: &&Transaction| transaction.bundle().is_some_and(|b| b.origin == origin);
-    let large = inbox
-        .iter()
-        .find(of_trader)
-        .expect("it was delivered")
-        .clone();
-    let fuel = fuel_of(&[large]) / 2;
+    let large = inbox.iter().find(of_trader);
+    let large = large.expect("it was delivered").clone();
+    let small = inbox.iter().find(|transaction| !of_trader(transaction));
+    let small = small.expect("it was delivered").clone();
+    // The small one loads the applications.
+    let fuel = fuel_of(&[small, large]) - 1;
     with_limits(&market, |policy| policy.limits.transaction_fuel = fuel)
 }
 

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Enough for every message here.
-const GRANT: u64 = 1_000_000;
+const GRANT: u64 = 10_000_000;
 /// What the receiver has: enough for a finalization, but not for a message.
-const POCKET_MONEY: u64 = 300;
+const POCKET_MONEY: u64 = 80_000;
 
 /// Two chains, where a unit of fuel costs one atto. Only the first one has money worth mentioning.
 struct Mail {
@@ -201,7 +201,7 @@ fn a_message_without_enough_of_a_grant_is_paid_for_by_the_receiver() {
     assert_eq!(mail.alice_has(), before.saturating_sub(order_fee));
 
     // With money of its own the chain pays what the grant does not.
-    mail.fund(100_000);
+    mail.fund(1_000_000);
     let before = mail.bob_has();
     mail.order(&[&mail.to_bob(b"").with_grant(10).command()]);
     let received = mail.receive(&mail.bob);
@@ -408,7 +408,7 @@ fn nobody_makes_a_chain_pay_for_a_grant() {
 #[test]
 fn a_bundle_is_executed_whole_or_not_at_all() {
     let mail = Mail::new();
-    mail.fund(100_000);
+    mail.fund(1_000_000);
     let fine = mail.to_bob(b"").tracked().command();
     let bad = mail.to_bob(b"x").tracked().command();
     mail.order(&[&fine, &fine, &bad]);

@@ -83,11 +83,7 @@ fn too_many_events_at_once_come_in_parts() {
         let staged = scene
             .chains
             .stage(follower, transactions, &StagingPolicy::Abort);
-        staged
-            .unwrap()
-            .execution
-            .executed
-            .outcome
+        staged.unwrap().execution.report.transactions[0]
             .resources
             .wasm_fuel
     };

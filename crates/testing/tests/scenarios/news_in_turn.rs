@@ -123,7 +123,7 @@ fn who_fails_on_news_backs_off() {
 fn who_never_ends_is_not_run_again_and_again() {
     let scene = Scene::new(|config| {
         let mut policy = resident_execution::ResourcePolicy::default();
-        policy.limits.transaction_fuel = 3_000_000;
+        policy.limits.transaction_fuel = 12_000_000;
         config.policy = policy.into();
     });
     let endless = scene.create(evil::endless_code(), 1);

@@ -86,7 +86,7 @@ fn nobody_waits_for_those_that_never_end() {
     // A smaller limit, only so that the test is quick.
     let net = Net::with(|config| {
         let mut policy = resident_execution::ResourcePolicy::default();
-        policy.limits.transaction_fuel = 2_000_000;
+        policy.limits.transaction_fuel = 4_000_000;
         config.policy = policy.into();
     });
     let victim = net.chain(2);
@@ -112,7 +112,12 @@ fn nobody_waits_for_those_that_never_end() {
     );
     net.deliver();
     let block = net.inbox(victim, 2).unwrap().expect("there is a block");
-    assert_eq!((block.rejected.len(), block.dropped.len()), (17, 0));
+    assert_eq!(
+        (block.rejected.len(), block.dropped.len()),
+        (17, 0),
+        "{:?}",
+        block.dropped
+    );
     assert_eq!(net.balance(victim), Amount::from_tokens(1_005));
 }
 

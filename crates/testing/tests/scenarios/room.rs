@@ -119,7 +119,7 @@ fn burners_do_not_keep_others_from_their_finalization() {
         policy.limits.transaction_fuel = 1_000_000;
         policy.limits.block_fuel = 3_000_000;
     });
-    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(60)));
+    let honest = scene.bundle(1, 0, &Do::new().finally(&Do::new().put(20)));
     let burners = (2..9).map(|origin| scene.bundle(origin, 1, &Do::new().spin(80_000)));
     let mut block: Vec<_> = burners.collect();
     block.insert(0, honest);
