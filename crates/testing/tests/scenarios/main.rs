@@ -6,6 +6,7 @@ mod accounting;
 mod answering;
 mod archive;
 mod asked_once;
+mod asked_service;
 mod asking_servers;
 mod bad_blocks;
 mod bad_input;
