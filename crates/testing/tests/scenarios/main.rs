@@ -24,6 +24,7 @@ mod creators;
 mod crowded_out;
 mod crowds;
 mod data_blobs;
+mod edges;
 mod evil;
 mod failing;
 mod failing_at_random;
