@@ -13,6 +13,10 @@ const SEARCH_BLOCKS: u64 = 4;
 /// A failure that has spent more than this part of a transaction's fuel is not tried again in another pass.
 const REMEMBERED_PART: u64 = 16;
 
+/// When as much was spent in vain as may be, what is tried for the first time gets this part of a transaction's fuel. So
+/// whoever needs little is not kept from the block by those who burn.
+const LITTLE_PART: u64 = 512;
+
 /// What the policy on resources says to staging.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -46,6 +50,8 @@ pub(super) struct Budget<'a> {
     time: Option<Duration>,
     most_spent: u64,
     most_wasted: u64,
+    /// What there is for a transaction after that.
+    little: u64,
     /// Fuel of all passes that have come to their end.
     pub(super) spent: u64,
     /// Fuel of what failed, in all passes.
@@ -64,6 +70,7 @@ impl<'a> Budget<'a> {
             time: policy.time_budget(),
             most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
             most_wasted: bounds.transaction_fuel.saturating_mul(failures),
+            little: bounds.transaction_fuel / LITTLE_PART,
             spent: 0,
             wasted: 0,
         }
@@ -77,8 +84,16 @@ impl<'a> Budget<'a> {
         (self.spent > self.most_spent).then_some(DropReason::FuelBudget)
     }
 
-    /// Why nothing should be tried for the first time, if so.
+    /// Why nothing should be tried that has not passed before, if so. When as much is spent in vain as may be, there is as
+    /// much again for what has to be tried a second time, and as much for those who need little.
     pub(super) fn wasted_up(&self) -> Option<DropReason> {
-        (self.wasted > self.most_wasted).then_some(DropReason::FuelBudget)
+        let most = self.most_wasted.saturating_mul(3);
+        (self.wasted > most).then_some(DropReason::FuelBudget)
+    }
+
+    /// How much fuel there is for what has not passed before, if it is less than a transaction's.
+    pub(super) fn little_fuel(&self, is_second_try: bool) -> Option<u64> {
+        let parts = 1 + u64::from(is_second_try);
+        (self.wasted > self.most_wasted.saturating_mul(parts)).then_some(self.little)
     }
 }

@@ -439,6 +439,13 @@ impl Staging<'_> {
         if kept.is_empty() {
             kept.extend(self.first_to_decide(accepted));
         }
+        let is_left_out = |index: &usize| {
+            let candidate = &self.candidates[*index];
+            candidate.transaction.may_wait() && candidate.is_open() && !kept.contains(index)
+        };
+        if let Some(first) = (0..self.candidates.len()).find(is_left_out) {
+            self.reopen_behind(first);
+        }
         for index in (0..self.candidates.len()).rev() {
             let candidate = &self.candidates[index];
             if !candidate.transaction.may_wait() || !candidate.is_open() || kept.contains(&index) {
