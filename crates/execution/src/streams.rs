@@ -50,6 +50,17 @@ impl Executor {
         Ok(wait(self.store().read(&event_key(id)))?)
     }
 
+    /// Whether an event is in the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn has_event(&self, id: &EventId) -> Result<bool, Fault> {
+        if id.stream_id.stream_name.0.len() > MAX_STREAM_NAME_BYTES {
+            return Ok(false);
+        }
+        Ok(self.store().read(&event_key(id)).await?.is_some())
+    }
+
     /// How many events a chain has emitted to a stream, as far as its blocks are in the store.
     ///
     /// # Errors

@@ -87,6 +87,8 @@ pub(crate) struct NewsTurn {
     /// The applications of the draft with the number of events that they are told of, and who would be next.
     draft: BTreeMap<ApplicationId, u32>,
     draft_next: Option<ApplicationId>,
+    /// Whether an application was left out that has failed.
+    is_anybody_resting: bool,
     batch: Batch,
 }
 
@@ -96,6 +98,7 @@ struct Found {
     updates: Vec<(SubscriberUpdate, u32)>,
     failing: BTreeMap<ApplicationId, Failing>,
     next: Option<ApplicationId>,
+    is_anybody_resting: bool,
 }
 
 impl NewsTurn {
@@ -115,6 +118,7 @@ impl NewsTurn {
             failing: BTreeMap::new(),
             draft: BTreeMap::new(),
             draft_next: None,
+            is_anybody_resting: false,
             batch: Batch::new(),
         })
     }
@@ -140,6 +144,7 @@ impl NewsTurn {
                 updates: Vec::new(),
                 failing: BTreeMap::new(),
                 next: None,
+                is_anybody_resting: false,
             },
             streams_left: MAX_STREAMS,
             asked_left: MAX_ASKED,
@@ -148,6 +153,7 @@ impl NewsTurn {
         let found = node.pool.run(move || search.run(next)).await??;
         self.failing.extend(found.failing);
         self.draft_next = found.next;
+        self.is_anybody_resting |= found.is_anybody_resting;
         let counts = found.updates.iter();
         self.draft
             .extend(counts.map(|(update, events)| (update.subscriber, *events)));
@@ -194,6 +200,10 @@ impl NewsTurn {
             self.pass(passed);
         }
         self.move_on(cut.or(self.draft_next));
+    }
+
+    pub(crate) fn is_anybody_resting(&self) -> bool {
+        self.is_anybody_resting
     }
 
     fn move_on(&mut self, next: Option<ApplicationId>) {
@@ -315,6 +325,7 @@ impl Search {
                 .as_ref()
                 .is_some_and(|it| is_resting(it.retry_at, self.turn))
         {
+            self.found.is_anybody_resting = true;
             return Ok(());
         }
         let known = retry.or(stored);

@@ -67,6 +67,8 @@ mod stores;
 mod streams;
 mod streams_model;
 mod teller;
+mod undone;
 mod unusable_chains;
+mod vain;
 mod veto;
 mod waiting;
