@@ -50,6 +50,8 @@ pub struct StagedBlock {
     pub passes: u64,
     /// The fuel of what failed or found something missing, in all passes. Nobody pays for it.
     pub wasted_fuel: u64,
+    /// The fuel of all passes, of what failed too.
+    pub spent_fuel: u64,
 }
 
 /// Builds and executes the next block of a chain, on the calling thread, which should be one of a
@@ -123,6 +125,7 @@ pub fn stage_block_with_clock(
         executions: staged.executions,
         passes: staged.passes,
         wasted_fuel: staged.wasted_fuel,
+        spent_fuel: staged.spent_fuel,
     })
 }
 
@@ -166,6 +169,7 @@ struct Staged {
     executions: u64,
     passes: u64,
     wasted_fuel: u64,
+    spent_fuel: u64,
 }
 
 impl<'a> Staging<'a> {
@@ -208,6 +212,7 @@ impl<'a> Staging<'a> {
                 Some(_) => {
                     let accepted = pass.attempt.accepted().clone();
                     self.settle(pass, start)?;
+                    self.save_budget(&accepted);
                     self.reopen_behind_undone(&accepted);
                 }
                 None => {
@@ -217,6 +222,7 @@ impl<'a> Staging<'a> {
                         executions: self.executions,
                         passes: self.passes,
                         wasted_fuel: self.budget.wasted,
+                        spent_fuel: self.budget.spent,
                     });
                 }
             }

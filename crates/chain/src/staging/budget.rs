@@ -52,6 +52,8 @@ pub(super) struct Budget<'a> {
     most_wasted: u64,
     /// What there is for a transaction after that.
     little: u64,
+    /// When so much is spent, fewer are tried.
+    next_halving: u64,
     /// Fuel of all passes that have come to their end.
     pub(super) spent: u64,
     /// Fuel of what failed, in all passes.
@@ -69,11 +71,23 @@ impl<'a> Budget<'a> {
             clock,
             time: policy.time_budget(),
             most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
+            next_halving: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS) / 2,
             most_wasted: bounds.transaction_fuel.saturating_mul(failures),
             little: bounds.transaction_fuel / LITTLE_PART,
             spent: 0,
             wasted: 0,
         }
+    }
+
+    /// Whether half of what was left at the last halving is spent, so that there is enough for another search only
+    /// among half as many.
+    pub(super) fn is_half_spent(&mut self) -> bool {
+        if self.spent <= self.next_halving {
+            return false;
+        }
+        let left = self.most_spent.saturating_sub(self.next_halving);
+        self.next_halving = self.next_halving.saturating_add(left / 2);
+        true
     }
 
     /// Why nobody should search any further, if so.

@@ -461,6 +461,36 @@ impl Staging<'_> {
         }
     }
 
+    /// Sees to it that what may still be spent is enough for the next pass, with those who were accepted in the last.
+    pub(super) fn save_budget(&mut self, accepted: &BTreeSet<usize>) {
+        if self.is_closing {
+            return;
+        }
+        let open = accepted.iter().copied();
+        let open: Vec<usize> = open
+            .filter(|index| self.candidates[*index].is_open())
+            .collect();
+        if let Some(reason) = self.budget.used_up() {
+            self.close(&open, &reason);
+        } else if self.budget.is_half_spent() {
+            self.halve(&open);
+        }
+    }
+
+    /// Leaves out the second half of those that were accepted together and are still to be tried. They are the next in
+    /// turn, and a pass over half of them costs half as much: otherwise the budget would be used up by passes over all, and
+    /// a single one would be left.
+    fn halve(&mut self, open: &[usize]) {
+        let Some(first) = open.get(open.len().div_ceil(2)) else {
+            return;
+        };
+        for candidate in &mut self.candidates[*first..] {
+            if candidate.transaction.may_wait() {
+                candidate.remove(DropReason::FuelBudget);
+            }
+        }
+    }
+
     /// The first that can be rejected and is its sender's first, or else the first of all.
     fn first_to_decide(&self, accepted: &[usize]) -> Option<usize> {
         let mut senders = BTreeSet::new();
