@@ -60,6 +60,7 @@ mod refusing;
 mod reports;
 mod room;
 mod scene;
+mod searches;
 mod services;
 mod snapshots;
 mod social;
