@@ -142,9 +142,13 @@ impl Runtime {
         let mut runtime = Runtime::for_query(self.executor.clone(), context, journal, state)?;
         // Applications of this block exist, though they have no state yet.
         runtime.blobs = self.blobs.clone();
+        // Their services are compiled once, as their contracts are.
+        runtime.compiled = std::mem::take(&mut self.compiled);
         // The native stack is the same one.
         runtime.usage.meters.stack -= STACK_UNITS - self.usage.meters.stack;
-        let result = RuntimeHandle::new(runtime).enter_service(id, query);
+        let mut asked = RuntimeHandle::new(runtime);
+        let result = asked.enter_service(id, query);
+        self.compiled = std::mem::take(&mut asked.compiled);
         result.map_err(|stop| of_query(id, stop))
     }
 

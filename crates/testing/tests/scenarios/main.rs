@@ -15,6 +15,7 @@ mod bounds;
 mod bundles;
 mod changing_state;
 mod closed;
+mod compiled_once;
 mod conservation;
 mod costs;
 mod courier;

