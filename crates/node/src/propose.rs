@@ -161,7 +161,8 @@ impl LocalNode {
         let mut batch = inbox.take_batch();
         batch.append(news.take_batch());
         // Where nothing waits, nothing counts turns.
-        if vain.has_tried() || inbox.is_anybody_resting() || news.is_anybody_resting() {
+        let is_anybody_resting = inbox.is_anybody_resting() || news.is_anybody_resting();
+        if vain.has_tried() || is_anybody_resting || !batch.is_empty() {
             put_idle_turns(&mut batch, chain, idle_turns.saturating_add(1));
         }
         if !batch.is_empty() {
