@@ -46,6 +46,10 @@ const MAX_DRAFTS: u32 = 4;
 /// behind them.
 const MAX_ASKED: usize = 4_096;
 
+/// After so many subscriptions no other application is looked at for a draft, either. Without that, strangers whose
+/// applications follow thousands of streams without news would make every call read millions of records.
+const MAX_LOOKED_AT: usize = 65_536;
+
 /// Subscribers that are read at a time.
 const PAGE: usize = 256;
 
@@ -148,6 +152,7 @@ impl NewsTurn {
             },
             streams_left: MAX_STREAMS,
             asked_left: MAX_ASKED,
+            looks_left: MAX_LOOKED_AT,
         };
         let next = self.next;
         let found = node.pool.run(move || search.run(next)).await??;
@@ -271,6 +276,7 @@ struct Search {
     found: Found,
     streams_left: usize,
     asked_left: usize,
+    looks_left: usize,
 }
 
 impl Search {
@@ -312,7 +318,8 @@ impl Search {
     }
 
     fn is_full(&self) -> bool {
-        self.found.updates.len() >= MAX_TOLD || self.streams_left == 0 || self.asked_left == 0
+        self.found.updates.len() >= MAX_TOLD
+            || [self.streams_left, self.asked_left, self.looks_left].contains(&0)
     }
 
     fn ask(&mut self, subscriber: ApplicationId, stored: Option<Failing>) -> Result<(), NodeError> {
@@ -336,7 +343,8 @@ impl Search {
         };
         self.asked_left -= 1;
         let news = self.executor.news_for(self.chain, subscriber, &bounds)?;
-        let Some((update, events)) = news else {
+        self.looks_left = self.looks_left.saturating_sub(news.looked_at);
+        let Some((update, events)) = news.update else {
             return Ok(());
         };
         self.streams_left -= update.streams.len();

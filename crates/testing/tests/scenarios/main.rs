@@ -31,6 +31,7 @@ mod failing_orders;
 mod fees;
 mod finalization;
 mod flash_loan;
+mod followers;
 mod gadget;
 mod glutton;
 mod graphql;
