@@ -48,6 +48,10 @@ pub struct StagedBlock {
     /// How often a block was begun. With `g` bundles because of which an application refuses, among `n` that may
     /// wait, at most `(g + 1) * (log2(n) + 4)` times, the logarithm rounded up.
     pub passes: u64,
+    /// The fuel of what failed or found something missing, in all passes. Nobody pays for it.
+    pub wasted_fuel: u64,
+    /// The fuel of all passes, of what failed too.
+    pub spent_fuel: u64,
 }
 
 /// Builds and executes the next block of a chain, on the calling thread, which should be one of a
@@ -120,6 +124,8 @@ pub fn stage_block_with_clock(
         dropped_updates,
         executions: staged.executions,
         passes: staged.passes,
+        wasted_fuel: staged.wasted_fuel,
+        spent_fuel: staged.spent_fuel,
     })
 }
 
@@ -162,6 +168,8 @@ struct Staged {
     tracked: TrackedExecution,
     executions: u64,
     passes: u64,
+    wasted_fuel: u64,
+    spent_fuel: u64,
 }
 
 impl<'a> Staging<'a> {
@@ -201,13 +209,20 @@ impl<'a> Staging<'a> {
                 Some(refusal) if *self.policy == StagingPolicy::Abort => {
                     return Err(refused(*refusal));
                 }
-                Some(_) => self.settle(pass, start)?,
+                Some(_) => {
+                    let accepted = pass.attempt.accepted().clone();
+                    self.settle(pass, start)?;
+                    self.save_budget(&accepted);
+                    self.reopen_behind_undone(&accepted);
+                }
                 None => {
                     return Ok(Staged {
                         candidates: self.candidates,
                         tracked: pass.tracker.finish()?,
                         executions: self.executions,
                         passes: self.passes,
+                        wasted_fuel: self.budget.wasted,
+                        spent_fuel: self.budget.spent,
                     });
                 }
             }
@@ -260,6 +275,20 @@ impl<'a> Staging<'a> {
         if let Some(asked) = &self.asked {
             asked.begin(index);
         }
+    }
+
+    /// What was settled about a candidate behind one that was accepted, and is not in the block after all, is
+    /// settled no more: what is undone never ran, for others neither.
+    fn reopen_behind_undone(&mut self, accepted: &BTreeSet<usize>) {
+        let mut accepted = accepted.iter().copied();
+        if let Some(undone) = accepted.find(|index| !self.candidates[*index].is_open()) {
+            self.reopen_behind(undone);
+        }
+    }
+
+    fn reopen_behind(&mut self, index: usize) {
+        let behind = self.candidates[index + 1..].iter_mut();
+        behind.for_each(Candidate::reopen);
     }
 
     /// Takes a bundle out for good, and the later ones of its sender, which cannot go before it; or an

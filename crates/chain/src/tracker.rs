@@ -42,6 +42,8 @@ pub trait TransactionRunner {
     ) -> Result<TransactionEffects, Box<Refusal>>;
     /// See [`Session::spent_fuel`].
     fn spent_fuel(&self) -> u64;
+    /// See [`Session::limit_fuel`].
+    fn limit_fuel(&mut self, fuel: Option<u64>);
     /// See [`Session::take_report`].
     fn take_report(&mut self) -> TransactionReport;
     /// See [`Session::is_closed`].
@@ -279,6 +281,11 @@ impl<R: TransactionRunner> BlockExecutionTracker<R> {
         self.runner.spent_fuel()
     }
 
+    /// See [`Session::limit_fuel`].
+    pub(crate) fn limit_fuel(&mut self, fuel: Option<u64>) {
+        self.runner.limit_fuel(fuel);
+    }
+
     fn run_operation(&mut self, operation: &Operation) -> Result<TransactionOutcome, Halt> {
         let response = self.runner.run(Action::Operation(operation.clone()))?;
         let effects = self.end_transaction()?;
@@ -441,6 +448,10 @@ impl TransactionRunner for Session {
 
     fn spent_fuel(&self) -> u64 {
         self.spent_fuel()
+    }
+
+    fn limit_fuel(&mut self, fuel: Option<u64>) {
+        self.limit_fuel(fuel);
     }
 
     fn take_report(&mut self) -> TransactionReport {

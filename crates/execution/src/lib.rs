@@ -51,7 +51,7 @@ pub use service_threads::ServiceThreads;
 pub use session::{
     BlockContext, FinalizationRoom, Refusal, Session, SessionCheckpoint, SessionOutcome,
 };
-pub use streams::{MAX_STREAM_NAME_BYTES, NewsBounds, put_event};
+pub use streams::{MAX_STREAM_NAME_BYTES, NewsBounds, NewsFound, put_event};
 pub use trace::{PortableSize, Trace};
 
 /// How much of a contract's panic message or log line is kept, in bytes.

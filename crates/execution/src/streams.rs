@@ -50,6 +50,17 @@ impl Executor {
         Ok(wait(self.store().read(&event_key(id)))?)
     }
 
+    /// Whether an event is in the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn has_event(&self, id: &EventId) -> Result<bool, Fault> {
+        if id.stream_id.stream_name.0.len() > MAX_STREAM_NAME_BYTES {
+            return Ok(false);
+        }
+        Ok(self.store().read(&event_key(id)).await?.is_some())
+    }
+
     /// How many events a chain has emitted to a stream, as far as its blocks are in the store.
     ///
     /// # Errors
@@ -83,7 +94,7 @@ impl Executor {
     }
 
     /// What an application has not been told yet of the streams that it follows, within bounds. All streams get the
-    /// same share, as far as they have as much; the rotation chooses those that come first where not everyone gets one. Answers with the number of events, too.
+    /// same share, as far as they have as much; the rotation chooses those that come first where not everyone gets one.
     ///
     /// # Errors
     /// If the store fails.
@@ -92,9 +103,10 @@ impl Executor {
         chain_id: ChainId,
         subscriber: ApplicationId,
         bounds: &NewsBounds,
-    ) -> Result<Option<(SubscriberUpdate, u32)>, Fault> {
-        let mut new = Vec::new();
+    ) -> Result<NewsFound, Fault> {
+        let (mut new, mut looked_at) = (Vec::new(), 0);
         self.each_subscription(chain_id, Some(subscriber), |subscription, count| {
+            looked_at += 1;
             if count > subscription.position {
                 new.push((subscription, count));
             }
@@ -105,7 +117,10 @@ impl Executor {
             subscriber,
             streams,
         };
-        Ok((events > 0).then_some((update, events)))
+        Ok(NewsFound {
+            update: (events > 0).then_some((update, events)),
+            looked_at,
+        })
     }
 
     /// What the chain's applications have not been told yet of the streams that they follow: for each of
@@ -164,6 +179,15 @@ impl Executor {
             }
         }
     }
+}
+
+/// What is new for an application.
+#[derive(Clone, Debug)]
+pub struct NewsFound {
+    /// What it is to be told, with the number of events; none if it knows everything.
+    pub update: Option<(SubscriberUpdate, u32)>,
+    /// How many of its subscriptions were looked at: all of them.
+    pub looked_at: usize,
 }
 
 /// How much one application is told at a time.

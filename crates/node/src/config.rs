@@ -66,6 +66,9 @@ pub struct NodeConfig {
     /// or an event which is not here, or that was sent too far in the future. Then it is rejected, if it may be. At
     /// least one.
     pub missing_data_tries: u32,
+    /// How long such a bundle waits at least, however fast the calls follow one another: it is tried in ever fewer of them
+    /// until then. By default not at all; a node that calls without a pause should set it.
+    pub missing_data_patience: TimeDelta,
     /// How long after the first try such a bundle is rejected, even if it was not tried that often.
     pub missing_data_deadline: TimeDelta,
 }
@@ -91,6 +94,7 @@ impl Default for NodeConfig {
             clock: Clock::system(),
             max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
             missing_data_tries: DEFAULT_MISSING_DATA_TRIES,
+            missing_data_patience: TimeDelta::ZERO,
             missing_data_deadline: DEFAULT_MISSING_DATA_DEADLINE,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex as SyncMutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
 };
 
 use futures::lock::Mutex;
@@ -27,9 +27,6 @@ pub(crate) struct ChainLock {
     /// between. True while something may be moved though the caller has gone. Who holds it may take the `inbox` of
     /// another chain.
     pub(crate) outbox: Mutex<bool>,
-    /// How often there was nothing to do in the inbox. With the chain's height it counts the turns by which what
-    /// failed backs off. Forgotten with this lock: then that waits longer, and costs nothing.
-    pub(crate) idle_turns: AtomicU64,
 }
 
 /// The locks of all chains that are in use.

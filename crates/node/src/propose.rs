@@ -1,6 +1,6 @@
 //! One block, from an owner's wish to a durable commit.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::time::Instant;
 
 use resident_base::{
     AccountOwner, AccountSecretKey, AccountSignature, BlockHeight, ChainId, Timestamp,
@@ -19,7 +19,7 @@ use crate::{
     local::{LocalNode, read_ownership},
     registry, slow,
     streams::NewsTurn,
-    turns::InboxTurn,
+    turns::{InboxTurn, Vain, idle_turns, put_idle_turns},
 };
 
 /// The node's own record beside each block: the BCS bytes of its proposer's signature, by height.
@@ -83,8 +83,9 @@ impl LocalNode {
 
     /// Executes the bundles that wait in the chain's inbox, up to the configured number, in a new
     /// block, and tells the chain's applications of new events on the streams that they follow. Senders and applications
-    /// take turns. Where all of that is dropped, those behind are tried. Answers with nothing if nothing waits, or if all
-    /// that does waits for something: [`waiting_for`](Self::waiting_for) says for what.
+    /// take turns. Where all of that is dropped, those behind are tried, until as much was done in vain as one call may do;
+    /// the next one goes on behind them. Answers with nothing if nothing waits, or if all that was tried
+    /// waits for something: [`waiting_for`](Self::waiting_for) says for what.
     pub async fn process_inbox(
         &self,
         chain: ChainId,
@@ -106,12 +107,14 @@ impl LocalNode {
         let now = self.config.clock.checked_now()?;
         let owner = Some(signer.public().owner());
         let height = self.tip(chain).await?.next_height.0;
-        let turn = height.saturating_add(lock.idle_turns.load(Ordering::Relaxed));
+        let idle_turns = idle_turns(self, chain).await?;
+        let turn = height.saturating_add(idle_turns);
         let mut inbox = InboxTurn::begin(self, chain, turn, now).await?;
         let mut news = NewsTurn::begin(self, chain, turn).await?;
         // A block of news alone is no answer to bundles, as long as there are some that were not tried.
         let mut news_come_last = false;
-        loop {
+        let mut vain = Vain::new(&self.config);
+        while !vain.is_enough() {
             let mut transactions = match has_bundles {
                 true => inbox.bundles(self).await?,
                 false => Vec::new(),
@@ -128,6 +131,7 @@ impl LocalNode {
             if transactions.is_empty() {
                 break;
             }
+            let proposed = transactions.len();
             let draft = self.draft(chain, transactions, owner, now).await?;
             let mut staged = self.stage(draft).await?;
             if is_behind_news && !has_bundle(&staged) {
@@ -136,8 +140,9 @@ impl LocalNode {
                 news_come_last = true;
                 continue;
             }
+            vain.add(proposed, &staged);
             inbox.note(&staged, self.config.never_reject(), is_behind_news);
-            if bundles > 0 && !has_bundle(&staged) {
+            if bundles > 0 && !has_bundle(&staged) && !vain.is_enough() {
                 news.put_off();
                 news_come_last = true;
                 continue;
@@ -153,9 +158,13 @@ impl LocalNode {
                 return Ok(Some(block));
             }
         }
-        lock.idle_turns.fetch_add(1, Ordering::Relaxed);
         let mut batch = inbox.take_batch();
         batch.append(news.take_batch());
+        // Where nothing waits, nothing counts turns.
+        let is_anybody_resting = inbox.is_anybody_resting() || news.is_anybody_resting();
+        if vain.has_tried() || is_anybody_resting || !batch.is_empty() {
+            put_idle_turns(&mut batch, chain, idle_turns.saturating_add(1));
+        }
         if !batch.is_empty() {
             *is_writing = true;
             self.store().write(batch).await?;

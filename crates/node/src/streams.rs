@@ -46,6 +46,10 @@ const MAX_DRAFTS: u32 = 4;
 /// behind them.
 const MAX_ASKED: usize = 4_096;
 
+/// After so many subscriptions no other application is looked at for a draft, either. Without that, strangers whose
+/// applications follow thousands of streams without news would make every call read millions of records.
+const MAX_LOOKED_AT: usize = 65_536;
+
 /// Subscribers that are read at a time.
 const PAGE: usize = 256;
 
@@ -87,6 +91,8 @@ pub(crate) struct NewsTurn {
     /// The applications of the draft with the number of events that they are told of, and who would be next.
     draft: BTreeMap<ApplicationId, u32>,
     draft_next: Option<ApplicationId>,
+    /// Whether an application was left out that has failed.
+    is_anybody_resting: bool,
     batch: Batch,
 }
 
@@ -96,6 +102,7 @@ struct Found {
     updates: Vec<(SubscriberUpdate, u32)>,
     failing: BTreeMap<ApplicationId, Failing>,
     next: Option<ApplicationId>,
+    is_anybody_resting: bool,
 }
 
 impl NewsTurn {
@@ -115,6 +122,7 @@ impl NewsTurn {
             failing: BTreeMap::new(),
             draft: BTreeMap::new(),
             draft_next: None,
+            is_anybody_resting: false,
             batch: Batch::new(),
         })
     }
@@ -140,14 +148,17 @@ impl NewsTurn {
                 updates: Vec::new(),
                 failing: BTreeMap::new(),
                 next: None,
+                is_anybody_resting: false,
             },
             streams_left: MAX_STREAMS,
             asked_left: MAX_ASKED,
+            looks_left: MAX_LOOKED_AT,
         };
         let next = self.next;
         let found = node.pool.run(move || search.run(next)).await??;
         self.failing.extend(found.failing);
         self.draft_next = found.next;
+        self.is_anybody_resting |= found.is_anybody_resting;
         let counts = found.updates.iter();
         self.draft
             .extend(counts.map(|(update, events)| (update.subscriber, *events)));
@@ -194,6 +205,10 @@ impl NewsTurn {
             self.pass(passed);
         }
         self.move_on(cut.or(self.draft_next));
+    }
+
+    pub(crate) fn is_anybody_resting(&self) -> bool {
+        self.is_anybody_resting
     }
 
     fn move_on(&mut self, next: Option<ApplicationId>) {
@@ -261,6 +276,7 @@ struct Search {
     found: Found,
     streams_left: usize,
     asked_left: usize,
+    looks_left: usize,
 }
 
 impl Search {
@@ -302,7 +318,8 @@ impl Search {
     }
 
     fn is_full(&self) -> bool {
-        self.found.updates.len() >= MAX_TOLD || self.streams_left == 0 || self.asked_left == 0
+        self.found.updates.len() >= MAX_TOLD
+            || [self.streams_left, self.asked_left, self.looks_left].contains(&0)
     }
 
     fn ask(&mut self, subscriber: ApplicationId, stored: Option<Failing>) -> Result<(), NodeError> {
@@ -315,6 +332,7 @@ impl Search {
                 .as_ref()
                 .is_some_and(|it| is_resting(it.retry_at, self.turn))
         {
+            self.found.is_anybody_resting = true;
             return Ok(());
         }
         let known = retry.or(stored);
@@ -325,7 +343,8 @@ impl Search {
         };
         self.asked_left -= 1;
         let news = self.executor.news_for(self.chain, subscriber, &bounds)?;
-        let Some((update, events)) = news else {
+        self.looks_left = self.looks_left.saturating_sub(news.looked_at);
+        let Some((update, events)) = news.update else {
             return Ok(());
         };
         self.streams_left -= update.streams.len();

@@ -15,10 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use resident_base::{ApplicationId, ChainId, TimeDelta, Timestamp};
 use resident_chain::{
     Choice, Chooser, Cursor, DropReason, IncomingBundle, MAX_PASSED_OVER, MessageAction,
-    MessageBundle, StagedBlock, TakenTurns, Transaction, TurnRequest, Turns, WaitReason, Waiting,
-    forget_waiting, may_be_rejected, put_turns, put_waiting,
+    MessageBundle, StagedBlock, StagingPolicy, TakenTurns, Transaction, TurnRequest, Turns,
+    WaitReason, Waiting, forget_waiting, may_be_rejected, put_turns, put_waiting,
 };
-use resident_storage::Batch;
+use resident_execution::{Executor, Fault, chain_partition};
+use resident_storage::{Batch, LocalTag, partition_key};
 
 use crate::{config::NodeConfig, error::NodeError, local::LocalNode};
 
@@ -27,6 +28,17 @@ pub(crate) const MAX_GAP: u64 = 1024;
 
 /// How often a bundle is passed over before it gets a block for itself.
 const MAX_PASSES: u32 = 3;
+
+/// How many calls made no block while something waited. With the chain's height they count the turns by which what
+/// failed backs off. Kept in the store, since what is to be tried again in a turn is kept there too: a node that
+/// forgot how many turns there were would let it wait for as many.
+const IDLE_TURNS: LocalTag = LocalTag::new(67);
+
+/// The most bundles and updates that one call tries in vain, if that is more than one draft.
+const MAX_TRIED: usize = 40_000;
+
+/// How often a bundle is tried again because what it waited for has come, and then waits for something else.
+const MAX_TRIES: u32 = 64;
 
 /// How much of a failure's text is remembered, in bytes.
 const MAX_REASON_BYTES: usize = 256;
@@ -43,6 +55,69 @@ pub(crate) fn is_resting(retry_at: u64, turn: u64) -> bool {
     retry_at > turn && retry_at - turn <= MAX_GAP
 }
 
+/// What one call has done in vain so far.
+pub(crate) struct Vain {
+    most_fuel: u64,
+    wasted_fuel: u64,
+    tried: usize,
+}
+
+impl Vain {
+    pub(crate) fn new(config: &NodeConfig) -> Self {
+        let failures = match config.staging {
+            StagingPolicy::AutoRetry { max_failures, .. } => max_failures,
+            StagingPolicy::Abort => 0,
+        };
+        let fuel = config.policy.limits.transaction_fuel;
+        Self {
+            most_fuel: fuel.saturating_mul(u64::from(failures) + 1),
+            wasted_fuel: 0,
+            tried: 0,
+        }
+    }
+
+    /// Adds a draft. If a block comes of it, there is no other.
+    pub(crate) fn add(&mut self, proposed: usize, staged: &StagedBlock) {
+        self.tried += proposed;
+        self.wasted_fuel = self.wasted_fuel.saturating_add(staged.wasted_fuel);
+    }
+
+    /// Whether no other draft is tried.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.wasted_fuel > self.most_fuel || self.tried >= MAX_TRIED
+    }
+
+    pub(crate) fn has_tried(&self) -> bool {
+        self.tried > 0
+    }
+}
+
+pub(crate) async fn idle_turns(node: &LocalNode, chain: ChainId) -> Result<u64, NodeError> {
+    let Some(bytes) = node.store().read(&idle_turns_key(chain)).await? else {
+        return Ok(0);
+    };
+    let what = "the number of turns without a block";
+    let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| NodeError::DamagedRecord { what })?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+pub(crate) fn put_idle_turns(batch: &mut Batch, chain: ChainId, turns: u64) {
+    batch.put(idle_turns_key(chain), turns.to_le_bytes().to_vec());
+}
+
+fn idle_turns_key(chain: ChainId) -> Vec<u8> {
+    partition_key(&chain_partition(chain), IDLE_TURNS, &[])
+}
+
+/// Whether something is here by now.
+async fn has_come(executor: &Executor, reason: &WaitReason) -> Result<bool, Fault> {
+    match reason {
+        WaitReason::Blob(id) => Ok(executor.stored_blob(*id).await?.is_some()),
+        WaitReason::Event(id) => executor.has_event(id).await,
+        _ => Ok(false),
+    }
+}
+
 /// The bundles of one call, which may try several drafts until one has something in it.
 pub(crate) struct InboxTurn {
     chain: ChainId,
@@ -53,6 +128,8 @@ pub(crate) struct InboxTurn {
     latest: Timestamp,
     missing_data_tries: u32,
     missing_data_deadline: TimeDelta,
+    /// Whether a bundle was left out that waits for a later turn.
+    is_anybody_resting: bool,
     turns: Turns,
     /// What the store has.
     stored_turns: Turns,
@@ -97,6 +174,7 @@ impl InboxTurn {
             latest,
             missing_data_tries: node.config.missing_data_tries.max(1),
             missing_data_deadline: node.config.missing_data_deadline,
+            is_anybody_resting: false,
             stored_turns: turns.clone(),
             turns,
             tried: BTreeSet::new(),
@@ -113,10 +191,13 @@ impl InboxTurn {
         let mut judge = Judge {
             config: &node.config,
             turn: self.turn,
+            now: self.now,
             latest: self.latest,
             proposed: BTreeSet::new(),
             early: Vec::new(),
+            overdue: BTreeMap::new(),
             given_up: BTreeMap::new(),
+            is_anybody_resting: false,
         };
         let is_alone = self.gives_a_block_to_one();
         let request = TurnRequest {
@@ -129,10 +210,15 @@ impl InboxTurn {
             .take_turns(&request, &mut judge)
             .await?;
         let Judge {
-            early, given_up, ..
+            early,
+            overdue,
+            mut given_up,
+            is_anybody_resting,
+            ..
         } = judge;
+        self.is_anybody_resting |= is_anybody_resting;
         let TakenTurns {
-            bundles,
+            mut bundles,
             known,
             gone,
             next,
@@ -142,6 +228,17 @@ impl InboxTurn {
         for (origin, cursor, sent) in early {
             self.tried.insert(origin);
             self.remember(origin, cursor, known.get(&origin), WaitReason::Time(sent));
+        }
+        for incoming in &mut bundles {
+            // What has come since the last try is not given up on.
+            let reason = overdue.get(&key(incoming));
+            if let Some(reason) = reason
+                && incoming.bundle.timestamp <= self.latest
+                && has_come(&node.executor, reason).await?
+            {
+                incoming.action = MessageAction::Accept;
+                given_up.remove(&key(incoming));
+            }
         }
         let places = bundles.iter().enumerate();
         self.draft = Draft {
@@ -163,6 +260,10 @@ impl InboxTurn {
     /// Whether the draft has a single bundle, and nothing else may be in the block.
     pub(crate) fn is_alone(&self) -> bool {
         self.draft.is_alone
+    }
+
+    pub(crate) fn is_anybody_resting(&self) -> bool {
+        self.is_anybody_resting
     }
 
     fn gives_a_block_to_one(&self) -> bool {
@@ -339,13 +440,17 @@ struct Left {
 struct Judge<'a> {
     config: &'a NodeConfig,
     turn: u64,
+    now: Timestamp,
     latest: Timestamp,
     /// Senders of bundles that are proposed.
     proposed: BTreeSet<ChainId>,
     /// First bundles of their senders that were sent too far in the future.
     early: Vec<(ChainId, Cursor, Timestamp)>,
+    /// What has waited long enough for this, unless it is here by now.
+    overdue: BTreeMap<(ChainId, Cursor), WaitReason>,
     /// What is proposed to be rejected, and what it waited for.
     given_up: BTreeMap<(ChainId, Cursor), WaitReason>,
+    is_anybody_resting: bool,
 }
 
 impl Judge<'_> {
@@ -356,15 +461,20 @@ impl Judge<'_> {
             WaitReason::Time(_) => bundle.timestamp > self.latest,
             WaitReason::Failure(_) | WaitReason::Nothing => false,
         };
-        is_missing && waiting.tries >= self.config.missing_data_tries.max(1)
+        let waited = self.now.delta_since(waiting.since);
+        is_missing
+            && waiting.tries >= self.config.missing_data_tries.max(1)
+            && waited >= self.config.missing_data_patience
     }
 }
 
 impl Chooser for Judge<'_> {
     fn is_resting(&mut self, cursor: Cursor, known: &Waiting) -> bool {
-        known.cursor == cursor
+        let is_resting = known.cursor == cursor
             && known.given_up < Some(cursor)
-            && is_resting(known.retry_at, self.turn)
+            && is_resting(known.retry_at, self.turn);
+        self.is_anybody_resting |= is_resting;
+        is_resting
     }
 
     fn choose(
@@ -381,6 +491,9 @@ impl Chooser for Judge<'_> {
             && may_be_rejected(bundle, never_reject);
         if is_over || is_given_up && may_be_rejected(bundle, &BTreeSet::new()) {
             let reason = same.map_or(WaitReason::Nothing, |known| known.reason.clone());
+            if !is_given_up && same.is_some_and(|known| known.tries < MAX_TRIES) {
+                self.overdue.insert((origin, cursor), reason.clone());
+            }
             self.given_up.insert((origin, cursor), reason);
             self.proposed.insert(origin);
             return Choice::Propose(MessageAction::Reject);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use resident_base::ChainId;
-use resident_execution::{Failure, FailureReason, Fault, Stop};
+use resident_execution::{Failure, FailureReason, Fault, LimitKind, Stop};
 
 use super::{Candidate, Staging};
 use crate::{
@@ -220,32 +220,72 @@ impl Staging<'_> {
         };
         current.bundles_left -= 1;
         self.begin_asking(index);
+        let little = self.little_fuel(index, attempt);
         let spent_before = tracker.spent_fuel();
-        match tracker.execute(&self.candidates[index].transaction, None) {
+        tracker.limit_fuel(little);
+        let executed = tracker.execute(&self.candidates[index].transaction, None);
+        tracker.limit_fuel(None);
+        let stop = match executed {
             Ok(()) => {
                 attempt.include(index, true);
                 *run = Some(current);
+                return Ok(());
             }
-            Err(Halt::Stop(Stop::Failure(failure))) => {
-                let spent = tracker.spent_fuel() - spent_before;
-                self.return_to_before(&current, attempt, tracker)?;
-                attempt.spacing_log2 = 0;
-                self.budget.waste(spent);
-                if attempt.only.is_none() {
-                    self.tried = self.tried.max(index + 1);
+            Err(Halt::Stop(Stop::Failure(failure))) => Stop::Failure(failure),
+            Err(Halt::Stop(Stop::Missing(data))) => Stop::Missing(data),
+            Err(halt) => return Err(failed(index, halt)),
+        };
+        let spent = tracker.spent_fuel() - spent_before;
+        self.return_to_before(&current, attempt, tracker)?;
+        attempt.spacing_log2 = 0;
+        self.budget.waste(spent);
+        let is_main = attempt.only.is_none();
+        if is_main {
+            self.tried = self.tried.max(index + 1);
+        }
+        match stop {
+            Stop::Failure(failure) if little.is_some() && is_out_of_fuel(&failure) => {
+                attempt.dropped_senders.extend(origin);
+                self.candidates[index].remove_for_now(DropReason::FuelBudget);
+            }
+            Stop::Failure(failure) => {
+                if is_main {
                     self.remember(index, &failure, spent);
                 }
                 self.fail(index, failure, attempt, tracker)?;
             }
-            Err(Halt::Stop(Stop::Missing(data))) => {
-                self.return_to_before(&current, attempt, tracker)?;
-                attempt.spacing_log2 = 0;
+            Stop::Missing(data) => {
                 attempt.dropped_senders.extend(origin);
-                self.candidates[index].drop(DropReason::Missing(data));
+                let candidate = &mut self.candidates[index];
+                match is_main && spent > self.bounds.remembered_fuel() {
+                    true => candidate.remove_for_now(DropReason::Missing(data)),
+                    false => candidate.drop(DropReason::Missing(data)),
+                }
             }
-            Err(halt) => return Err(failed(index, halt)),
+            Stop::Fault(fault) => return Err(fault.into()),
         }
         Ok(())
+    }
+
+    /// How much fuel a candidate may spend, if it is less than a transaction's.
+    fn little_fuel(&self, index: usize, attempt: &Attempt) -> Option<u64> {
+        match self.is_free(attempt) || self.has_passed(index) {
+            true => None,
+            false => {
+                let is_second_try = self.candidates[index].is_reopened();
+                self.budget.little_fuel(is_second_try)
+            }
+        }
+    }
+
+    /// Whether what the pass spends is not looked at.
+    fn is_free(&self, attempt: &Attempt) -> bool {
+        attempt.only.is_some() || self.is_closing
+    }
+
+    /// Whether a candidate has had its turn before, and need not wait for others that fail.
+    fn has_passed(&self, index: usize) -> bool {
+        index < self.tried && !self.candidates[index].is_reopened()
     }
 
     /// A bundle that was found out before, unless something keeps its sender's bundles out of this block.
@@ -314,13 +354,9 @@ impl Staging<'_> {
         if transactions >= self.bounds.max_transactions {
             attempt.stopped.get_or_insert(DropReason::BlockFull);
         }
-        let is_free = attempt.only.is_some() || self.is_closing;
+        let is_free = self.is_free(attempt);
         if !is_free && transactions > 0 && attempt.stopped.is_none() {
             attempt.stopped = self.budget.used_up();
-        }
-        // Who passed before need not wait for others that fail.
-        if !is_free && transactions > 0 && attempt.stopped.is_none() && index >= self.tried {
-            attempt.stopped = self.budget.wasted_up();
         }
         if attempt.stopped.is_some() {
             return attempt.stopped.clone();
@@ -328,21 +364,32 @@ impl Staging<'_> {
         if origin.is_some_and(|origin| attempt.dropped_senders.contains(&origin)) {
             return Some(DropReason::AfterDropped);
         }
+        if !is_free && !self.has_passed(index) {
+            let reason = self.budget.wasted_up();
+            if index >= self.tried {
+                attempt.stopped = reason.clone();
+            }
+            if reason.is_some() {
+                return reason;
+            }
+        }
         let incoming = self.candidates[index].transaction.bundle()?;
         let sent = incoming.bundle.timestamp;
         let is_too_new = incoming.action == MessageAction::Accept && sent > self.timestamp;
         is_too_new.then_some(DropReason::TooNew(sent))
     }
 
-    /// Settles what would fail again at a high price, or in every block.
+    /// Settles what would fail again at a high price, or in every block: as long as those are in the block whom it failed
+    /// behind. What it did may be their doing.
     fn remember(&mut self, index: usize, failure: &Failure, spent: u64) {
         let is_own = FailureCause::of(failure) == FailureCause::Own;
         if !is_own || !(failure.is_limit() || spent > self.bounds.remembered_fuel()) {
             return;
         }
         match self.may_be_rejected(index) {
-            true => self.candidates[index].reject_for_good(failure.clone()),
-            false => self.remove(index, DropReason::Failed(failure.clone())),
+            true => self.candidates[index].reject_for_now(failure.clone()),
+            // The later ones of its sender are skipped with it in each pass.
+            false => self.candidates[index].remove_for_now(DropReason::Failed(failure.clone())),
         }
     }
 
@@ -421,6 +468,10 @@ fn not_repeated(index: usize, halt: Halt) -> BlockError {
             BlockError::OutcomeMismatch { difference }
         }
     }
+}
+
+fn is_out_of_fuel(failure: &Failure) -> bool {
+    failure.reason == FailureReason::Crowded(LimitKind::Fuel)
 }
 
 /// Puts a bundle into the block as rejected. If not even that fits, nothing has happened, and it waits for

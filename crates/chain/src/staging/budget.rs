@@ -17,6 +17,10 @@ const REMEMBERED_PART: u64 = 16;
 /// something, and restored.
 const FAILURE_PART: u64 = 4_096;
 
+/// When as much was spent in vain as may be, what is tried for the first time gets this part of a transaction's fuel. So
+/// whoever needs little is not kept from the block by those who burn.
+const LITTLE_PART: u64 = 512;
+
 /// What the policy on resources says to staging.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -52,6 +56,10 @@ pub(super) struct Budget<'a> {
     most_wasted: u64,
     /// What each failure counts at least.
     failure_fuel: u64,
+    /// What there is for a transaction after that.
+    little: u64,
+    /// When so much is spent, fewer are tried.
+    next_halving: u64,
     /// Fuel of all passes that have come to their end.
     pub(super) spent: u64,
     /// Fuel of what failed, in all passes.
@@ -73,6 +81,8 @@ impl<'a> Budget<'a> {
             most_spent: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS),
             most_wasted: most_failed.saturating_mul(failures),
             failure_fuel,
+            next_halving: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS) / 2,
+            little: bounds.transaction_fuel / LITTLE_PART,
             spent: 0,
             wasted: 0,
         }
@@ -84,6 +94,17 @@ impl<'a> Budget<'a> {
         self.wasted = self.wasted.saturating_add(fuel);
     }
 
+    /// Whether half of what was left at the last halving is spent, so that there is enough for another search only
+    /// among half as many.
+    pub(super) fn is_half_spent(&mut self) -> bool {
+        if self.spent <= self.next_halving {
+            return false;
+        }
+        let left = self.most_spent.saturating_sub(self.next_halving);
+        self.next_halving = self.next_halving.saturating_add(left / 2);
+        true
+    }
+
     /// Why nobody should search any further, if so.
     pub(super) fn used_up(&mut self) -> Option<DropReason> {
         if self.time.is_some_and(|most| (self.clock)() > most) {
@@ -92,8 +113,16 @@ impl<'a> Budget<'a> {
         (self.spent > self.most_spent).then_some(DropReason::FuelBudget)
     }
 
-    /// Why nothing should be tried for the first time, if so.
+    /// Why nothing should be tried that has not passed before, if so. When as much is spent in vain as may be, there is as
+    /// much again for what has to be tried a second time, and as much for those who need little.
     pub(super) fn wasted_up(&self) -> Option<DropReason> {
-        (self.wasted > self.most_wasted).then_some(DropReason::FuelBudget)
+        let most = self.most_wasted.saturating_mul(3);
+        (self.wasted > most).then_some(DropReason::FuelBudget)
+    }
+
+    /// How much fuel there is for what has not passed before, if it is less than a transaction's.
+    pub(super) fn little_fuel(&self, is_second_try: bool) -> Option<u64> {
+        let parts = 1 + u64::from(is_second_try);
+        (self.wasted > self.most_wasted.saturating_mul(parts)).then_some(self.little)
     }
 }

@@ -12,6 +12,10 @@ pub(super) struct Candidate {
     /// What the draft wants to be done with it, if it is a bundle.
     proposed: Option<MessageAction>,
     standing: Standing,
+    /// Whether that is settled only because of how it failed behind others, all of whom were accepted.
+    is_provisional: bool,
+    /// Whether one of those turned out not to be in the block, so that it is tried again.
+    is_reopened: bool,
 }
 
 /// What became of it in the latest pass.
@@ -42,6 +46,8 @@ impl Candidate {
             fate: Fate::Included,
             proposed,
             standing: Standing::Open,
+            is_provisional: false,
+            is_reopened: false,
         }
     }
 
@@ -75,6 +81,30 @@ impl Candidate {
         if self.is_open() {
             self.standing = Standing::Rejected(failure);
         }
+    }
+
+    /// Rejects it in all further passes in which everybody stays whom it failed behind.
+    pub(super) fn reject_for_now(&mut self, failure: Failure) {
+        self.reject_for_good(failure);
+        self.is_provisional = true;
+    }
+
+    /// Leaves it out in all further passes in which everybody stays whom it failed behind.
+    pub(super) fn remove_for_now(&mut self, reason: DropReason) {
+        self.remove(reason);
+        self.is_provisional = true;
+    }
+
+    /// Somebody whom it may have failed behind is not in the block after all, so that its failure proves nothing.
+    pub(super) fn reopen(&mut self) {
+        if std::mem::take(&mut self.is_provisional) {
+            self.standing = Standing::Open;
+            self.is_reopened = true;
+        }
+    }
+
+    pub(super) fn is_reopened(&self) -> bool {
+        self.is_reopened
     }
 
     /// Turns a bundle that failed into a rejected one.

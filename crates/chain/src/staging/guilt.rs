@@ -167,30 +167,55 @@ impl Staging<'_> {
         {
             return self.give_way(&indexes, refused, start);
         }
-        let is_behind_another = self.innocence.is_proved
-            && suspects.given.is_empty()
-            && self.innocence.place_of_last == place;
+        let is_another = self.innocence.is_proved && suspects.given.is_empty();
+        let distance = place.saturating_sub(self.innocence.place_of_last);
         self.convict(suspects.list[place], refused, start)?;
         self.innocence.place_of_last = place;
-        if !is_behind_another {
-            return Ok(());
+        match is_another {
+            true => self.settle_next_suspects(suspects, place, distance, start),
+            false => Ok(()),
         }
-        // Where two stand together there may be more.
+    }
+
+    /// Where two stand together there may be more, and as near: they are looked for among the next few, since a pass
+    /// over everybody costs the more. At this place in the list stands who is behind the last one found, and before it
+    /// the innocent ones.
+    fn settle_next_suspects<R: TransactionRunner>(
+        &mut self,
+        mut suspects: Suspects,
+        mut place: usize,
+        mut distance: usize,
+        start: &mut Start<'_, R>,
+    ) -> Result<(), BlockError> {
         loop {
-            suspects
-                .list
-                .retain(|index| self.candidates[*index].is_open());
-            if place >= suspects.list.len() || self.reason_to_close().is_some() {
-                break;
+            let is_open = |index: &usize| self.candidates[*index].is_open();
+            suspects.list.retain(is_open);
+            let (end, most) = (place + 2 * distance + 1, suspects.list.len());
+            // A pass over all of them is what comes next anyway.
+            let is_all = end > most || distance > 0 && end == most;
+            if is_all || self.reason_to_close().is_some() {
+                return Ok(());
             }
-            let tried = self.pass(Some(suspects.first(place + 1)), start)?;
+            let tried = self.pass(Some(suspects.first(end)), start)?;
             if tried.refusal.is_none() {
-                self.innocence.together = suspects.list[..=place].to_vec();
-                break;
+                self.innocence.together = suspects.list[..end].to_vec();
+                return Ok(());
             }
-            self.convict(suspects.list[place], tried, start)?;
+            self.innocence.together = suspects.list[..place].to_vec();
+            let next = Suspects {
+                given: BTreeSet::new(),
+                list: suspects.list[..end].to_vec(),
+            };
+            let Found::Suspect(found, refused) = self.find(&next, tried, start)? else {
+                return Ok(());
+            };
+            if let Some(Most::Transactions(indexes)) = self.who_used_most(&refused) {
+                return self.give_way(&indexes, refused, start);
+            }
+            self.convict(suspects.list[found], refused, start)?;
+            self.innocence.place_of_last = found;
+            (place, distance) = (found, found - place);
         }
-        Ok(())
     }
 
     /// Finds one of the suspects with which, and those before it, there is a refusal, and not without it. The
@@ -439,6 +464,13 @@ impl Staging<'_> {
         if kept.is_empty() {
             kept.extend(self.first_to_decide(accepted));
         }
+        let is_left_out = |index: &usize| {
+            let candidate = &self.candidates[*index];
+            candidate.transaction.may_wait() && candidate.is_open() && !kept.contains(index)
+        };
+        if let Some(first) = (0..self.candidates.len()).find(is_left_out) {
+            self.reopen_behind(first);
+        }
         for index in (0..self.candidates.len()).rev() {
             let candidate = &self.candidates[index];
             if !candidate.transaction.may_wait() || !candidate.is_open() || kept.contains(&index) {
@@ -450,6 +482,36 @@ impl Staging<'_> {
             match origin.is_some() && kept.range(index..).any(is_overtaken) {
                 true => drop(kept.insert(index)),
                 false => self.candidates[index].remove(reason.clone()),
+            }
+        }
+    }
+
+    /// Sees to it that what may still be spent is enough for the next pass, with those who were accepted in the last.
+    pub(super) fn save_budget(&mut self, accepted: &BTreeSet<usize>) {
+        if self.is_closing {
+            return;
+        }
+        let open = accepted.iter().copied();
+        let open: Vec<usize> = open
+            .filter(|index| self.candidates[*index].is_open())
+            .collect();
+        if let Some(reason) = self.budget.used_up() {
+            self.close(&open, &reason);
+        } else if self.budget.is_half_spent() {
+            self.halve(&open);
+        }
+    }
+
+    /// Leaves out the second half of those that were accepted together and are still to be tried. They are the next in
+    /// turn, and a pass over half of them costs half as much: otherwise the budget would be used up by passes over all, and
+    /// a single one would be left.
+    fn halve(&mut self, open: &[usize]) {
+        let Some(first) = open.get(open.len().div_ceil(2)) else {
+            return;
+        };
+        for candidate in &mut self.candidates[*first..] {
+            if candidate.transaction.may_wait() {
+                candidate.remove(DropReason::FuelBudget);
             }
         }
     }

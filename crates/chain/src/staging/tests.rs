@@ -98,6 +98,7 @@ struct Report {
     outcome: BlockOutcome,
     executions: u64,
     passes: u64,
+    wasted_fuel: u64,
 }
 
 impl Report {
@@ -173,6 +174,7 @@ fn stage_with(
         outcome: staged.tracked.outcome,
         executions: staged.executions,
         passes: staged.passes,
+        wasted_fuel: staged.wasted_fuel,
     })
 }
 
@@ -271,7 +273,8 @@ fn what_fails_may_spend_only_so_much() {
     let staged = stage(burners(100, "endless"), &auto_retry(16)).unwrap();
     assert_eq!(staged.rejected().len(), 18);
     assert!(staged.reasons().contains(&DropReason::FuelBudget));
-    assert_eq!(staged.dropped().len(), 100 + 1 - 18);
+    // Who needs little does not wait for them.
+    assert_eq!(staged.dropped().len(), 100 - 18);
     // Half of the fuel each, twice as many.
     let staged = stage(burners(100, "burn"), &auto_retry(16)).unwrap();
     assert_eq!(staged.rejected().len(), 35);
@@ -286,11 +289,74 @@ fn who_passed_does_not_wait_for_others_that_burn() {
     ];
     transactions.extend((10..30).map(|origin| incoming(origin, 1, &[(1, "endless")])));
     let staged = stage(transactions, &auto_retry(16)).unwrap();
+    // Two are not tried, and two not a second time, without the one that refused.
     assert_eq!(
         (staged.rejected().len(), staged.dropped().len()),
-        (1 + 18, 2)
+        (1 + 16, 2 + 2)
     );
-    assert_eq!(staged.transactions.len(), 2 + 1 + 18);
+    assert_eq!(staged.transactions.len(), 2 + 1 + 16);
+}
+
+/// The last one fails because of the first, which is not in the block: it used to be rejected for what never happened.
+#[test]
+fn nobody_is_rejected_for_what_is_undone() {
+    for (fails, origin) in [("list", 4), ("list", 3)] {
+        let transactions = vec![
+            incoming(2, 1, &[(1, "a")]),
+            incoming(3, 1, &[(1, "bloat"), (2, "refuse")]),
+            incoming(origin, 2, &[(1, fails)]),
+        ];
+        let staged = stage(transactions, &auto_retry(16)).unwrap();
+        assert_eq!(
+            (staged.rejected(), staged.dropped()),
+            (vec![(3, 1)], vec![])
+        );
+    }
+    // Nor made to wait, if it may not be rejected.
+    let transactions = vec![
+        incoming(3, 1, &[(9, "bloat"), (2, "refuse")]),
+        incoming(4, 1, &[(9, "list")]),
+        incoming(4, 2, &[(1, "a")]),
+    ];
+    let staged = stage(transactions, &auto_retry(16)).unwrap();
+    assert_eq!(
+        (staged.rejected(), staged.dropped()),
+        (vec![(3, 1)], vec![])
+    );
+    // What stays in the block counts.
+    let transactions = vec![
+        incoming(2, 1, &[(1, "bloat")]),
+        incoming(3, 1, &[(2, "refuse")]),
+        incoming(4, 1, &[(1, "list")]),
+    ];
+    let staged = stage(transactions, &auto_retry(16)).unwrap();
+    assert_eq!(
+        (staged.rejected(), staged.dropped()),
+        (vec![(3, 1), (4, 1)], vec![])
+    );
+}
+
+/// What spent its fuel before it found something missing used to be free, however many did so, and in each pass.
+#[test]
+fn what_finds_something_missing_may_spend_only_so_much() {
+    let lacking = |count: u8| -> Vec<_> {
+        let lacking = (10..10 + count).map(|origin| incoming(origin, 1, &[(1, "lack")]));
+        lacking.chain([incoming(200, 1, &[(1, "a")])]).collect()
+    };
+    let staged = stage(lacking(150), &auto_retry(16)).unwrap();
+    let is_missing = |reason: &&DropReason| matches!(reason, DropReason::Missing(_));
+    let reasons = staged.reasons();
+    let missing = reasons.iter().filter(is_missing).count();
+    // Half of a transaction's fuel each.
+    assert_eq!((missing, reasons.len()), (35, 150));
+    assert_eq!(staged.transactions, [incoming(200, 1, &[(1, "a")])]);
+    // Nor is it tried again because somebody else refuses.
+    let mut transactions = vec![incoming(4, 1, &[(2, "a")])];
+    transactions.extend(lacking(20));
+    transactions.extend((210..230).map(|origin| incoming(origin, 1, &[(2, "refuse")])));
+    let staged = stage(transactions, &auto_retry(16)).unwrap();
+    assert_eq!((staged.rejected().len(), staged.dropped().len()), (20, 20));
+    assert_eq!(staged.wasted_fuel, 20 * TRANSACTION_FUEL / 2);
 }
 
 /// Every pass used to run it again.

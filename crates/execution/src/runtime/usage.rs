@@ -27,6 +27,8 @@ pub(crate) struct Usage {
     granted: i64,
     /// Whether others left it less than a transaction may spend.
     is_short: bool,
+    /// How much of it the next transactions may spend at most, if there is a reason to give them little.
+    pub(crate) fuel_limit: Option<u64>,
     /// What is left of it.
     pub(crate) meters: Meters,
     /// Fuel for the block's own beginning, until its first action pays for it.
@@ -73,8 +75,10 @@ impl Usage {
     pub(crate) fn begin(&mut self, policy: &ResourcePolicy) {
         let limits = &policy.limits;
         let left = limits.block_fuel.saturating_sub(self.used.wasm_fuel);
-        self.granted = i64::try_from(limits.transaction_fuel.min(left)).unwrap_or(i64::MAX);
-        self.is_short = left < limits.transaction_fuel && self.used.wasm_fuel > 0;
+        let limited = self.fuel_limit.map_or(left, |most| most.min(left));
+        self.granted = i64::try_from(limits.transaction_fuel.min(limited)).unwrap_or(i64::MAX);
+        let has_shared = self.used.wasm_fuel > 0 || limited < left;
+        self.is_short = limited < limits.transaction_fuel && has_shared;
         self.before = (self.used, self.other);
         self.meters = Meters {
             fuel: self.granted,
@@ -471,6 +475,19 @@ mod tests {
         assert_eq!(reason(stop), FailureReason::Crowded(LimitKind::Fuel));
         end(&mut usage);
         assert_eq!(usage.used.wasm_fuel, 250, "what was there is spent");
+    }
+
+    #[test]
+    fn what_has_little_is_short_of_what_others_have() {
+        let mut usage = Usage::default();
+        usage.fuel_limit = Some(30);
+        assert_eq!(spend(&mut usage, 30), Amount::from_attos(90));
+        usage.begin(&policy());
+        let stop = usage.charge_fuel(31).expect_err("that is too much");
+        assert_eq!(reason(stop), FailureReason::Crowded(LimitKind::Fuel));
+        end(&mut usage);
+        usage.fuel_limit = None;
+        assert_eq!(spend(&mut usage, 100), Amount::from_attos(300));
     }
 
     #[test]

@@ -334,6 +334,13 @@ impl Session {
         self.runtime.undone_fuel + self.runtime.usage.spent_fuel()
     }
 
+    /// Lets the next transactions spend no more fuel than this, if it is less than they may anyway. One that would spend
+    /// more fails for want of room in the block; any other is what it is without. Staging tries with it
+    /// what it has not much left for.
+    pub fn limit_fuel(&mut self, fuel: Option<u64>) {
+        self.runtime.usage.fuel_limit = fuel;
+    }
+
     /// A record of the layer above in the chain's hashed state.
     ///
     /// # Errors

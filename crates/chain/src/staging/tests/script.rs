@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resident_base::{AccountOwner, Amount, ApplicationId, CryptoHash, Resources};
+use resident_base::{AccountOwner, Amount, ApplicationId, BlobId, BlobType, CryptoHash, Resources};
 use resident_execution::{
     Action, Failure, FailureReason, Fault, FinalizationRoom, LimitKind, Message, MessageKind,
-    Operation, OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, Trace,
+    MissingData, Operation, OracleResponse, OutgoingMessage, Refusal, SessionOutcome, Stop, Trace,
     TransactionEffects, TransactionReport,
 };
 use resident_storage::{Batch, Statistics};
@@ -35,6 +35,10 @@ pub(super) struct Script {
     sent: (u64, u64),
     /// Fuel that was spent, whatever became of it.
     spent: u64,
+    /// The most that a transaction may spend.
+    fuel_limit: Option<u64>,
+    /// Applications that have become so large that they are endless.
+    bloated: BTreeSet<ApplicationId>,
 }
 
 pub(super) fn failure(application_id: ApplicationId, reason: FailureReason) -> Stop {
@@ -51,13 +55,19 @@ impl Script {
         match bytes.as_slice() {
             b"fail" => return Err(failure(application_id, FailureReason::NotSigned)),
             b"burn" => {
-                self.spent += TRANSACTION_FUEL / 2;
+                self.spend(application_id, TRANSACTION_FUEL / 2)?;
                 return Err(failure(application_id, FailureReason::NotSigned));
             }
-            b"endless" => {
-                self.spent += TRANSACTION_FUEL;
-                let reason = FailureReason::Limit(LimitKind::Fuel);
-                return Err(failure(application_id, reason));
+            b"endless" => return Err(self.endless(application_id)),
+            b"bloat" => drop(self.bloated.insert(application_id)),
+            b"list" if self.bloated.contains(&application_id) => {
+                return Err(self.endless(application_id));
+            }
+            b"lack" => {
+                self.spend(application_id, TRANSACTION_FUEL / 2)?;
+                let hash = CryptoHash::of_bytes(b"nobody has it");
+                let id = BlobId::new(BlobType::Data, hash);
+                return Err(MissingData::Blob(id).into());
             }
             b"limit" => return Err(failure(application_id, FailureReason::Limit(MESSAGES))),
             b"crowded" => return Err(failure(application_id, FailureReason::Crowded(MESSAGES))),
@@ -81,6 +91,25 @@ impl Script {
             _ => {}
         }
         Ok(bytes)
+    }
+
+    fn endless(&mut self, application_id: ApplicationId) -> Stop {
+        match self.spend(application_id, TRANSACTION_FUEL) {
+            Ok(()) => failure(application_id, FailureReason::Limit(LimitKind::Fuel)),
+            Err(stop) => stop,
+        }
+    }
+
+    fn spend(&mut self, application_id: ApplicationId, fuel: u64) -> Result<(), Stop> {
+        let most = self.fuel_limit.unwrap_or(TRANSACTION_FUEL);
+        self.spent += fuel.min(most);
+        match fuel > most {
+            true => {
+                let reason = FailureReason::Crowded(LimitKind::Fuel);
+                Err(failure(application_id, reason))
+            }
+            false => Ok(()),
+        }
     }
 
     fn send(&mut self, application_id: ApplicationId, count: u8) -> Result<(), Stop> {
@@ -208,6 +237,10 @@ impl TransactionRunner for Script {
 
     fn spent_fuel(&self) -> u64 {
         self.spent
+    }
+
+    fn limit_fuel(&mut self, fuel: Option<u64>) {
+        self.fuel_limit = fuel;
     }
 
     fn take_report(&mut self) -> TransactionReport {
