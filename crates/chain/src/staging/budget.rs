@@ -63,7 +63,7 @@ pub(super) struct Budget<'a> {
     /// Fuel of all passes that have come to their end.
     pub(super) spent: u64,
     /// Fuel of what failed, in all passes.
-    wasted: u64,
+    pub(super) wasted: u64,
 }
 
 impl<'a> Budget<'a> {

@@ -157,7 +157,7 @@ impl Staging<'_> {
     /// One of the suspects, at this place in their list, makes an application refuse.
     fn settle_suspect<R: TransactionRunner>(
         &mut self,
-        mut suspects: Suspects,
+        suspects: Suspects,
         place: usize,
         refused: Pass<R>,
         start: &mut Start<'_, R>,

@@ -88,15 +88,15 @@ fn what_does_not_fit_a_block_waits_for_the_next_ones() {
     assert_eq!(market.balance(0, 0), before + 2 * (1..=8).sum::<u128>());
 }
 
-/// Forty asks make a bid for all of them too expensive.
+/// A hundred and fifty asks make a bid for all of them too expensive.
 fn market_with_a_large_order() -> Market {
     let market = Market::open(0);
     let ask = market.operation(&market.insert(0, Ask, 1, 2));
-    market.chains.run(market.host(), vec![ask; 40]);
+    market.chains.run(market.host(), vec![ask; 150]);
     market.place(1, &[market.insert(1, Bid, 1, 1)]);
     market.place(
         2,
-        &[market.insert(2, Bid, 40, 2), market.insert(2, Bid, 1, 1)],
+        &[market.insert(2, Bid, 150, 2), market.insert(2, Bid, 1, 1)],
     );
     let policy = TestChains::auto_retry(0);
     let fuel_of = |transactions: &[Transaction]| {
@@ -116,8 +116,7 @@ fn market_with_a_large_order() -> Market {
     let large = large.expect("it was delivered").clone();
     let small = inbox.iter().find(|transaction| !of_trader(transaction));
     let small = small.expect("it was delivered").clone();
-    // The small one loads the applications.
-    let fuel = fuel_of(&[small, large]) - 1;
+    let fuel = u64::midpoint(fuel_of(&[small]), fuel_of(&[large]));
     with_limits(&market, |policy| policy.limits.transaction_fuel = fuel)
 }
 

@@ -14,7 +14,7 @@ const HOSTILE: usize = 99;
 
 /// Four fifths of a transaction's fuel.
 fn burn() -> Do {
-    Do::new().spin(120_000)
+    Do::new().spin(240_000)
 }
 
 fn veto() -> Do {
@@ -24,8 +24,8 @@ fn veto() -> Do {
 /// Builds blocks of what these do until the honest one among them is in.
 fn check(make: impl Fn(usize) -> Do, most_calls: u32, most_for_one: u64) {
     let mut policy = ResourcePolicy::default();
-    policy.limits.transaction_fuel = 1_000_000;
-    policy.limits.block_fuel = 100_000_000;
+    policy.limits.transaction_fuel = 2_500_000;
+    policy.limits.block_fuel = 250_000_000;
     let chains = TestChains::new(PAIRS[0]).with_policy(policy);
     let chain = chains.open_root(1);
     let module = chains.publish_code(&chain, evil::code());
