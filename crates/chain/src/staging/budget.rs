@@ -21,6 +21,9 @@ const FAILURE_PART: u64 = 4_096;
 /// whoever needs little is not kept from the block by those who burn.
 const LITTLE_PART: u64 = 512;
 
+/// It is at least this much, which loads some applications, if a transaction has so much.
+const LITTLE_FUEL: u64 = 1_000_000;
+
 /// What the policy on resources says to staging.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -82,7 +85,9 @@ impl<'a> Budget<'a> {
             most_wasted: most_failed.saturating_mul(failures),
             failure_fuel,
             next_halving: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS) / 2,
-            little: bounds.transaction_fuel / LITTLE_PART,
+            little: (bounds.transaction_fuel / LITTLE_PART)
+                .max(LITTLE_FUEL)
+                .min(bounds.transaction_fuel),
             spent: 0,
             wasted: 0,
         }

@@ -96,7 +96,7 @@ impl Limits {
         locals: 4_096,
         operand_height: 1_024,
         nesting: 1_024,
-        compile_work: 2_500_000_000,
+        compile_work: 2_600_000_000,
         branch_targets: 4_096,
         names: 20_000,
         name_bytes: 256,

@@ -17,11 +17,11 @@ use super::shape::Shape;
 const FUNCTION: u64 = 60_000;
 const BLOCK: u64 = 10_000;
 /// A pair of basic blocks.
-const BLOCK_PAIR: u64 = 13;
+const BLOCK_PAIR: u64 = 30;
 /// A value that lives across a basic block.
 const LIVE: u64 = 450;
 /// A pair of results that may be kept, and so compete for registers.
-const KEPT_PAIR: u64 = 3;
+const KEPT_PAIR: u64 = 4;
 /// A value that a branch hands over. It takes one more nanosecond for each variable of the function.
 const JOINED: u64 = 800;
 /// A loop around a basic block.

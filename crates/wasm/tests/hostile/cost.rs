@@ -582,11 +582,8 @@ fn memory(name: &str) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix(name))
         .unwrap_or_default();
-    line.split_whitespace()
-        .nth(1)
-        .or(line.split_whitespace().next())
-        .and_then(|it| it.parse().ok())
-        .unwrap_or(0)
+    let kibibytes = line.split_whitespace().next();
+    kibibytes.and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
 /// Seconds of CPU, and mebibytes at most.
