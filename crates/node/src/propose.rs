@@ -136,6 +136,7 @@ impl LocalNode {
             let mut staged = self.stage(draft).await?;
             if is_behind_news && !has_bundle(&staged) {
                 // The news may have taken all the room.
+                inbox.skip_unanswered(&staged);
                 news.put_off();
                 news_come_last = true;
                 continue;

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resident_base::{ApplicationId, ChainId, TimeDelta, Timestamp};
 use resident_chain::{
-    Choice, Chooser, Cursor, DropReason, IncomingBundle, MAX_PASSED_OVER, MessageAction,
-    MessageBundle, StagedBlock, StagingPolicy, TakenTurns, Transaction, TurnRequest, Turns,
-    WaitReason, Waiting, forget_waiting, may_be_rejected, put_turns, put_waiting,
+    Choice, Chooser, Cursor, DropReason, FailureCause, IncomingBundle, MAX_PASSED_OVER,
+    MessageAction, MessageBundle, StagedBlock, StagingPolicy, TakenTurns, Transaction, TurnRequest,
+    Turns, WaitReason, Waiting, forget_waiting, may_be_rejected, put_turns, put_waiting,
 };
 use resident_execution::{Executor, Fault, chain_partition};
 use resident_storage::{Batch, LocalTag, partition_key};
@@ -271,6 +271,18 @@ impl InboxTurn {
         let has_waited =
             |(origin, times): &(ChainId, u32)| *times >= MAX_PASSES && !self.tried.contains(origin);
         !self.turns.was_alone && first.is_some_and(has_waited)
+    }
+
+    /// Those who got no answer from outside are not tried again in this call: nobody is asked the same twice.
+    pub(crate) fn skip_unanswered(&mut self, staged: &StagedBlock) {
+        let is_unanswered = |reason: &DropReason| {
+            matches!(reason, DropReason::Failed(failure)
+                if FailureCause::of(failure) == FailureCause::Unanswered)
+        };
+        let dropped = staged.dropped.iter();
+        let unanswered = dropped.filter(|(_, reason)| is_unanswered(reason));
+        self.tried
+            .extend(unanswered.map(|(incoming, _)| incoming.origin));
     }
 
     /// Notes what became of the draft.

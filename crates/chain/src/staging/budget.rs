@@ -19,10 +19,7 @@ const FAILURE_PART: u64 = 4_096;
 
 /// When as much was spent in vain as may be, what is tried for the first time gets this part of a transaction's fuel. So
 /// whoever needs little is not kept from the block by those who burn.
-const LITTLE_PART: u64 = 512;
-
-/// It is at least this much, which loads some applications, if a transaction has so much.
-const LITTLE_FUEL: u64 = 1_000_000;
+const LITTLE_PART: u64 = 32;
 
 /// What the policy on resources says to staging.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +82,7 @@ impl<'a> Budget<'a> {
             most_wasted: most_failed.saturating_mul(failures),
             failure_fuel,
             next_halving: bounds.block_fuel.saturating_mul(SEARCH_BLOCKS) / 2,
-            little: (bounds.transaction_fuel / LITTLE_PART)
-                .max(LITTLE_FUEL)
-                .min(bounds.transaction_fuel),
+            little: bounds.transaction_fuel / LITTLE_PART,
             spent: 0,
             wasted: 0,
         }

@@ -314,8 +314,8 @@ impl Staging<'_> {
         }
     }
 
-    /// Why a bundle is refused with nobody but the earlier ones of its sender, which are not refused without it.
-    /// With those in `together` it is refused because of `failure`.
+    /// Why a bundle is refused with nobody else in the block, if it is the first of its sender there. With those in
+    /// `together` it is refused because of `failure`.
     fn refused_alone<R: TransactionRunner>(
         &mut self,
         index: usize,
@@ -329,13 +329,13 @@ impl Staging<'_> {
         if matches!(failure.reason, FailureReason::Crowded(_)) {
             return self.fits_no_block(index, start);
         }
+        // What an earlier one of its sender has done in this block may be why. In the next one it is the first.
         let origin = self.candidates[index].origin();
-        let earlier = together.range(..index).copied();
-        let earlier: BTreeSet<usize> = earlier
-            .filter(|earlier| self.candidates[*earlier].origin() == origin)
-            .collect();
-        let mut alone = earlier.clone();
-        alone.insert(index);
+        let is_own = |earlier: &usize| self.candidates[*earlier].origin() == origin;
+        if together.range(..index).any(is_own) {
+            return Ok(None);
+        }
+        let alone = BTreeSet::from([index]);
         let failure = if *together == alone {
             failure.clone()
         } else {
@@ -352,10 +352,10 @@ impl Staging<'_> {
                 _ => return Ok(None),
             }
         };
-        if earlier.is_empty() && self.operations_are_innocent() {
+        if self.operations_are_innocent() {
             return Ok(Some(failure));
         }
-        let without = self.pass(Some(earlier), start)?;
+        let without = self.pass(Some(BTreeSet::new()), start)?;
         Ok(without.refusal.is_none().then_some(failure))
     }
 

@@ -295,7 +295,7 @@ fn policy(attack: Attack, random: &mut Random) -> ResourcePolicy {
     let mut policy = ResourcePolicy::default();
     policy.http_request_allow_list.insert(SERVER.to_owned());
     let limits = &mut policy.limits;
-    limits.transaction_fuel = random.choose(&[8_000_000, 32_000_000]);
+    limits.transaction_fuel = random.choose(&[16_000_000, 32_000_000]);
     limits.block_fuel = limits.transaction_fuel * random.choose(&[30, 100]);
     limits.messages = match attack.needs_messages() {
         true => 1_500,
