@@ -144,8 +144,8 @@ impl LocalNode {
             vain.add(proposed, &staged);
             inbox.note(&staged, self.config.never_reject(), is_behind_news);
             if bundles > 0 && !has_bundle(&staged) && !vain.is_enough() {
-                news.put_off();
-                news_come_last = true;
+                // The same news come with the next bundles: those who always fail would keep them from every block.
+                news.put_off_after(&staged);
                 continue;
             }
             news.note(&staged);

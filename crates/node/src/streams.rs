@@ -180,6 +180,23 @@ impl NewsTurn {
         }
     }
 
+    /// As [`put_off`](Self::put_off), and those that failed on their own are not told the same again in this call.
+    pub(crate) fn put_off_after(&mut self, staged: &StagedBlock) {
+        let mut has_failed = false;
+        for (update, reason) in &staged.dropped_updates {
+            if let DropReason::Failed(failure) = reason
+                && !failure.may_pass_later()
+            {
+                self.fail(update, failure.is_limit());
+                has_failed = true;
+            }
+        }
+        match has_failed {
+            true => self.draft.clear(),
+            false => self.put_off(),
+        }
+    }
+
     /// Notes what became of the draft.
     pub(crate) fn note(&mut self, staged: &StagedBlock) {
         let mut waiting: BTreeSet<_> = self.draft.keys().copied().collect();

@@ -479,8 +479,10 @@ mod tests {
 
     #[test]
     fn what_has_little_is_short_of_what_others_have() {
-        let mut usage = Usage::default();
-        usage.fuel_limit = Some(30);
+        let mut usage = Usage {
+            fuel_limit: Some(30),
+            ..Usage::default()
+        };
         assert_eq!(spend(&mut usage, 30), Amount::from_attos(90));
         usage.begin(&policy());
         let stop = usage.charge_fuel(31).expect_err("that is too much");

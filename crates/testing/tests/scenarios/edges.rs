@@ -41,7 +41,7 @@ impl Scene {
         self.applications[random.below(APPLICATIONS) as usize]
     }
 
-    fn commands(&self, random: &mut Random, own: ApplicationId, depth: u32) -> Do {
+    fn commands(&self, random: &mut Random, depth: u32) -> Do {
         let mut commands = Do::new();
         for _ in 0..=random.below(3) {
             let few = 1 + random.below(20) as u32;
@@ -59,11 +59,11 @@ impl Scene {
                 10 => commands.ask(self.any(random), 1 + few % 2),
                 11 if depth < 2 => {
                     let callee = self.any(random);
-                    let called = self.commands(random, callee, depth + 1);
+                    let called = self.commands(random, depth + 1);
                     commands.call(callee, &called)
                 }
                 12 if depth < 2 => {
-                    let later = self.commands(random, own, depth + 2);
+                    let later = self.commands(random, depth + 2);
                     commands.finally(&later)
                 }
                 13 if random.percent(30) => commands.trap(),
@@ -81,7 +81,7 @@ impl Scene {
             heights[sender] += 1;
             let messages = (0..=random.below(2)).map(|_| {
                 let id = self.any(random);
-                (id, self.commands(random, id, 0).0)
+                (id, self.commands(random, 0).0)
             });
             let messages = messages.collect();
             bundles::bundle(stranger(sender as u8), heights[sender], None, messages)
