@@ -157,7 +157,7 @@ impl Staging<'_> {
     /// One of the suspects, at this place in their list, makes an application refuse.
     fn settle_suspect<R: TransactionRunner>(
         &mut self,
-        mut suspects: Suspects,
+        suspects: Suspects,
         place: usize,
         refused: Pass<R>,
         start: &mut Start<'_, R>,
@@ -509,6 +509,8 @@ impl Staging<'_> {
         let Some(first) = open.get(open.len().div_ceil(2)) else {
             return;
         };
+        // Those who failed behind them wait, too.
+        self.reopen_behind(*first);
         for candidate in &mut self.candidates[*first..] {
             if candidate.transaction.may_wait() {
                 candidate.remove(DropReason::FuelBudget);
