@@ -100,6 +100,21 @@ impl Executor {
         bytes.map(|bytes| check_content(id, bytes)).transpose()
     }
 
+    /// Whether a blob is in the store. Does not read it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn has_blob(&self, id: BlobId) -> Result<bool, Fault> {
+        self.has_record(&blob_key(id)).await
+    }
+
+    /// Whether there is a record, however large.
+    pub(crate) async fn has_record(&self, key: &[u8]) -> Result<bool, Fault> {
+        // The first of those that begin with it.
+        let page = self.store().scan_keys(key, None, 1).await?;
+        Ok(page.entries.first().is_some_and(|found| found == key))
+    }
+
     /// Who may propose blocks on a chain; none if the chain has no state yet.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ impl Executor {
         Ok(wait(self.store().read(&event_key(id)))?)
     }
 
-    /// Whether an event is in the store.
+    /// Whether an event is in the store. Does not read it.
     ///
     /// # Errors
     /// If the store fails.
@@ -58,7 +58,7 @@ impl Executor {
         if id.stream_id.stream_name.0.len() > MAX_STREAM_NAME_BYTES {
             return Ok(false);
         }
-        Ok(self.store().read(&event_key(id)).await?.is_some())
+        self.has_record(&event_key(id)).await
     }
 
     /// How many events a chain has emitted to a stream, as far as its blocks are in the store.

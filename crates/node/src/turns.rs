@@ -112,7 +112,7 @@ fn idle_turns_key(chain: ChainId) -> Vec<u8> {
 /// Whether something is here by now.
 async fn has_come(executor: &Executor, reason: &WaitReason) -> Result<bool, Fault> {
     match reason {
-        WaitReason::Blob(id) => Ok(executor.stored_blob(*id).await?.is_some()),
+        WaitReason::Blob(id) => executor.has_blob(*id).await,
         WaitReason::Event(id) => executor.has_event(id).await,
         _ => Ok(false),
     }

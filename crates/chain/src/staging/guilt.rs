@@ -509,6 +509,8 @@ impl Staging<'_> {
         let Some(first) = open.get(open.len().div_ceil(2)) else {
             return;
         };
+        // Those who failed behind them wait, too.
+        self.reopen_behind(*first);
         for candidate in &mut self.candidates[*first..] {
             if candidate.transaction.may_wait() {
                 candidate.remove(DropReason::FuelBudget);
