@@ -16,7 +16,7 @@ enum Turn {
     Loop,
     /// An operation.
     Operation,
-    /// A bundle with one message, sent by a chain of its own or not.
+    /// A bundle with one message.
     Bundle,
     /// A message in one bundle with all others.
     Message,

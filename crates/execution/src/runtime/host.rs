@@ -166,7 +166,7 @@ impl ContractHost for RuntimeHandle {
 
     fn remaining_fuel(&mut self) -> Result<u64, Stop> {
         self.charge_fact(NUMBER_BYTES)?;
-        Ok(u64::try_from(self.usage.meters.fuel).unwrap_or_default())
+        Ok(self.usage.remaining_fuel())
     }
 
     fn emit(&mut self, stream_name: Vec<u8>, value: Vec<u8>) -> Result<u32, Stop> {

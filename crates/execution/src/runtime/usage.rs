@@ -29,6 +29,8 @@ pub(crate) struct Usage {
     is_short: bool,
     /// How much of it the next transactions may spend at most, if there is a reason to give them little.
     pub(crate) fuel_limit: Option<u64>,
+    /// What the running transaction has less for that reason.
+    withheld: i64,
     /// What is left of it.
     pub(crate) meters: Meters,
     /// Fuel for the block's own beginning, until its first action pays for it.
@@ -76,7 +78,10 @@ impl Usage {
         let limits = &policy.limits;
         let left = limits.block_fuel.saturating_sub(self.used.wasm_fuel);
         let limited = self.fuel_limit.map_or(left, |most| most.min(left));
-        self.granted = i64::try_from(limits.transaction_fuel.min(limited)).unwrap_or(i64::MAX);
+        let granted =
+            |left: u64| i64::try_from(limits.transaction_fuel.min(left)).unwrap_or(i64::MAX);
+        self.granted = granted(limited);
+        self.withheld = granted(left) - self.granted;
         let has_shared = self.used.wasm_fuel > 0 || limited < left;
         self.is_short = limited < limits.transaction_fuel && has_shared;
         self.before = (self.used, self.other);
@@ -108,6 +113,13 @@ impl Usage {
     pub(crate) fn end(&mut self) {
         self.granted = 0;
         self.meters = Meters::default();
+    }
+
+    /// What is left of the fuel, as it is wherever the transaction is run: little of it may be given to one that is tried,
+    /// but not to one that is run again.
+    pub(crate) fn remaining_fuel(&self) -> u64 {
+        let fuel = self.meters.fuel.saturating_add(self.withheld);
+        u64::try_from(fuel).unwrap_or_default()
     }
 
     /// Takes fuel for what a host function is about to do.
@@ -485,10 +497,13 @@ mod tests {
         };
         assert_eq!(spend(&mut usage, 30), Amount::from_attos(90));
         usage.begin(&policy());
+        assert_eq!((usage.meters.fuel, usage.remaining_fuel()), (30, 100));
         let stop = usage.charge_fuel(31).expect_err("that is too much");
         assert_eq!(reason(stop), FailureReason::Crowded(LimitKind::Fuel));
         end(&mut usage);
         usage.fuel_limit = None;
+        usage.begin(&policy());
+        assert_eq!(usage.remaining_fuel(), 100);
         assert_eq!(spend(&mut usage, 100), Amount::from_attos(300));
     }
 

@@ -39,6 +39,7 @@ mod glutton;
 mod graphql;
 mod inboxes;
 mod limits;
+mod little_fuel;
 mod logging;
 mod maker;
 mod market;
