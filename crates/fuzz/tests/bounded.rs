@@ -39,6 +39,14 @@ fn no_hostile_citizen_stops_a_town() {
     );
 }
 
+/// Towns in which an honest bundle was rejected for what an earlier one of its sender did, a server was asked twice in a
+/// call, and an application was never told its news: two of each.
+#[test]
+fn what_once_went_wrong_in_a_town_goes_well() {
+    let towns = [100_004, 1_000_260, 100_216, 5_000_024, 1_000_062, 5_000_665];
+    with_stack(|| run(towns.into_iter(), |_| Level::Towns));
+}
+
 #[test]
 fn a_town_is_the_same_again() {
     let towns = [1, 8, 24];
